@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One HTTP request in, one response out, whatever brings it. The core (core.c) goes parse, route,
+ * authenticate, authorize, handler; the transports (cgi.c, inetd.c, serve_module.c) only move
+ * bytes and decide when a transaction begins and ends.
+ */
+#ifndef FC_API_API_H
+#define FC_API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/conf.h"
+#include "base/json.h"
+#include "net/http1.h"
+
+struct api; /* one process: an open store, trust anchors, caches */
+
+int api_open(struct api **out, const struct conf *conf, const char *store_url, struct err *e);
+void api_close(struct api *a);
+
+/* What is known of the other end. Fixed when a connection opens. */
+struct api_peer {
+    bool tls;             /* our own TLS; cert is then the verified-or-not client certificate */
+    const char *cert;     /* client certificate, DER or PEM, or NULL; the core verifies its chain */
+    size_t cert_len;
+    bool is_unix;         /* a Unix socket, uid and its peer's user id (SO_PEERCRED) */
+    uid_t uid;
+    char addr[64];        /* numeric address otherwise; "" if unknown (a pipe) */
+    bool cgi;             /* from the environment of a web server that started us */
+};
+
+struct api_response {
+    int status;
+    struct buf body;          /* empty for 204 */
+    const char *content_type; /* "application/json" by default */
+    char headers[512];        /* further header lines, each ended by \r\n */
+    bool close;               /* close the connection after it */
+};
+void api_response_free(struct api_response *r);
+
+/* A long poll that waits for a newer rendered version. */
+struct api_park {
+    int64_t org;
+    char device[254];
+    int64_t known;        /* rendered version that the device has */
+    int64_t wait;         /* us at most */
+};
+
+enum api_result {
+    API_DONE,   /* r is the answer */
+    API_WRITE,  /* the request changes the store: call api_write with it */
+    API_PARK,   /* an up-to-date poll: wait with *park (only when can_park), then api_unpark */
+};
+
+/* The request up to its answer, unless it writes; r comes zeroed. can_park false (CGI, nowait): an
+ * up-to-date poll is 204 at once. Errors of any kind are answers (r->status, a Status body).
+ * Identities are cached by the bytes of the certificate: nothing is kept for a connection. */
+enum api_result api_handle(struct api *a, const struct api_peer *peer, const struct http_request *q,
+    bool can_park, struct api_response *r, struct api_park *park);
+
+/* Requests that returned API_WRITE: begin one transaction, api_write each (a savepoint inside: one
+ * that fails undoes only itself), then commit. Answers may leave only after api_commit returned 0;
+ * when it fails, each gets the answer that api_commit_failed makes. */
+int api_begin(struct api *a, struct err *e);
+void api_write(struct api *a, const struct api_peer *peer, const struct http_request *q,
+    struct api_response *r);
+int api_commit(struct api *a, struct err *e);
+void api_commit_failed(const struct err *e, struct api_response *r);
+
+/* A bad request of the transport's own (HTTP1_ERROR, time-out): a Status body. */
+void api_error(struct api_response *r, int status, const char *message);
+
+/* Readable when the store may have changed (-1: cannot watch; ask every second). api_changed
+ * drains it. */
+int api_watch_fd(struct api *a);
+void api_changed(struct api *a);
+/* Which of n parked polls have something newer: sets ready[i]. Those are handled again by
+ * api_handle. One query for all. */
+int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool *ready,
+    struct err *e);
+
+/* Called when idle and at least once a second while busy: flushes lossy counters (last seen). */
+void api_idle(struct api *a);
+
+/* The response head and body as bytes of HTTP/1.1 (for inetd and the loop; CGI has its own form). */
+void api_write_response(struct buf *out, const struct http_request *q, const struct api_response *r,
+    bool keep_alive);
+
+/* --- transports ---------------------------------------------------------------------------- */
+
+/* One request from the CGI environment (RFC 3875), the answer to stdout. */
+int cgi_run(struct api *a, struct err *e);
+/* The answer of a CGI program that could not even open its store. */
+void cgi_unavailable(const struct err *e);
+/* One connection on descriptors in and out (inetd nowait, ssh), plain HTTP, until it closes. */
+int inetd_run(struct api *a, int in, int out, struct err *e);
+
+struct serve_options {
+    const struct conf *conf;
+    const char *store_url;
+    int listen_fd;        /* a listening socket (wait, socket activation), or -1 */
+    int conn_fd;          /* one accepted connection (nowait with TLS), or -1 */
+    bool tls;
+    const char *cert_file, *key_file; /* of the server, for tls; the chain may follow in cert_file */
+    const char *client_ca_file;       /* whose names are offered to clients; verified by the core */
+    int jobs;             /* processes */
+    int verbose;          /* log_verbose of the process that loads the module */
+    int64_t idle;         /* us without connections after which it ends; 0 = never */
+    int max_connections;  /* per process */
+};
+/* The event loop, in module "serve" (libevent, OpenSSL): symbol "serve_run" of this type. */
+typedef int serve_fn(const struct serve_options *o, struct err *e);
+
+#endif

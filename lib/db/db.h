@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thin seam under the store: prepare, bind, step, transaction, wait for change. Statements
+ * are written once (.sql files of lib/store, parameters ?1 ?2 ...), for every database. A connection
+ * belongs to one thread. The scheme of the URL picks the database.
+ */
+#ifndef FC_DB_DB_H
+#define FC_DB_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sql.h"
+
+enum { DB_BUSY_MS = 10000 }; /* how long a writer waits for another one before FC_AGAIN */
+
+enum db_flag {
+    DB_CREATE = 1 << 0,   /* make it if it does not exist (fc-store init) */
+    DB_SEEN = 1 << 1,     /* the lossy side database alone: writers of last-seen */
+};
+
+struct db;
+struct stmt;
+
+/* url: "sqlite:PATH". Errors: FC_NOTFOUND (no such store), FC_DENIED, FC_INVALID (not a store, or
+ * a URL of an unknown scheme), FC_AGAIN (busy). */
+int db_open(struct db **out, const char *url, int flags, struct err *e);
+void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back */
+
+/* Makes the lossy side database readable in statements as seen.seen. Done once; cheap later. */
+int db_attach_seen(struct db *d, struct err *e);
+
+int db_exec(struct db *d, const char *sql, struct err *e); /* several statements, no results */
+int db_begin(struct db *d, bool write, struct err *e);     /* write: takes the write lock now */
+int db_commit(struct db *d, struct err *e);
+void db_rollback(struct db *d);       /* fine when there is no transaction */
+bool db_in_transaction(struct db *d);
+int db_savepoint(struct db *d, struct err *e);             /* they nest */
+int db_release(struct db *d, struct err *e);
+void db_rollback_to(struct db *d);    /* undoes and drops the innermost savepoint */
+
+/* A named statement, prepared once per connection, reset and without bindings. NULL: error. */
+struct stmt *db_stmt(struct db *d, enum sql name, struct err *e);
+/* A statement of the caller's own text (compiled selectors); freed with st_free. */
+struct stmt *db_prepare(struct db *d, const char *sql, struct err *e);
+void st_free(struct stmt *st);
+
+/* Parameters from 1. Texts are borrowed until the statement is reset. NULL binds NULL. */
+void st_text(struct stmt *st, int i, const char *s);
+void st_textn(struct stmt *st, int i, const char *s, size_t n);
+void st_int(struct stmt *st, int i, int64_t n);
+void st_null(struct stmt *st, int i);
+
+int st_step(struct stmt *st, struct err *e);   /* 1: a row; 0: done (reset); -1: error (reset) */
+/* Runs to the end and resets. Rows changed, or -1. A violated uniqueness is FC_CONFLICT. */
+int64_t st_run(struct stmt *st, struct err *e);
+/* For a query of one row: 1 (columns valid until st_reset), 0 or -1, as st_step. */
+void st_reset(struct stmt *st);
+
+/* Columns from 0, valid until the next step or reset. */
+int64_t st_col_int(struct stmt *st, int i);
+const char *st_col_text(struct stmt *st, int i, size_t *n); /* NULL for NULL; n may be NULL */
+bool st_col_null(struct stmt *st, int i);
+
+int64_t db_last_id(struct db *d); /* of the last INSERT into a table with an integer key */
+/* A number that differs when another connection has committed since; the same otherwise. */
+int64_t db_data_version(struct db *d);
+/* Readable when another process may have committed; -1 with an error if it cannot be had. */
+int db_watch_fd(struct db *d, struct err *e);
+void db_watch_drain(struct db *d);
+/* What messages call it: the path of the file. */
+const char *db_path(const struct db *d);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fleet/kind.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define SHORTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define FIELDS(...) ((const struct field[]){__VA_ARGS__, {0}})
+#define COLUMNS(...) ((const struct column[]){__VA_ARGS__, {0}})
+
+/* What every stored kind can be selected by. */
+#define STORED_FIELDS \
+    {"metadata.name", FIELD_STRING}, \
+    {"metadata.owner", FIELD_STRING}, \
+    {"metadata.creationTimestamp", FIELD_TIME}
+
+const struct kind kinds[] = {
+    {
+        .id = KIND_DEVICE,
+        .name = "Device",
+        .singular = "device",
+        .plural = "devices",
+        .shorts = SHORTS("dev"),
+        .schema = "Device",
+        .flags = KIND_APPLY | KIND_LABELS,
+        .effects = EFFECT_DEVICE,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"metadata.alias", FIELD_STRING},
+            {"metadata.nameOrAlias", FIELD_STRING},
+            {"status.summary.status", FIELD_STRING},
+            {"status.applicationsSummary.status", FIELD_STRING},
+            {"status.updated.status", FIELD_STRING},
+            {"status.lifecycle.status", FIELD_STRING},
+            {"status.capabilities.osMode", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"ALIAS", "metadata.labels.alias", COL_TEXT, false},
+            {"OWNER", "metadata.owner", COL_TEXT, false},
+            {"SUMMARY", "status.summary.status", COL_STATE, false},
+            {"UPDATED", "status.updated.status", COL_STATE, false},
+            {"APPLICATIONS", "status.applicationsSummary.status", COL_STATE, false},
+            {"LAST SEEN", "status.lastSeen", COL_AGO, false},
+            {"VERSION", "status.config.renderedVersion", COL_TEXT, true},
+            {"LIFECYCLE", "status.lifecycle.status", COL_TEXT, true},
+            {"LABELS", "metadata.labels", COL_LABELS, true}),
+    },
+    {
+        .id = KIND_FLEET,
+        .name = "Fleet",
+        .singular = "fleet",
+        .plural = "fleets",
+        .shorts = SHORTS("flt"),
+        .schema = "Fleet",
+        .flags = KIND_APPLY | KIND_LABELS,
+        .effects = EFFECT_FLEET,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"spec.template.spec.os.image", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"OWNER", "metadata.owner", COL_TEXT, false},
+            {"SELECTOR", "spec.selector.matchLabels", COL_LABELS, false},
+            {"TEMPLATE VERSION", "metadata.annotations.fleet-controller/templateVersion",
+                COL_TEXT, false},
+            {"BATCH", "status.rollout.currentBatch", COL_TEXT, false},
+            {"DEVICES", "status.devicesSummary.total", COL_TEXT, false},
+            {"OS IMAGE", "spec.template.spec.os.image", COL_TEXT, true},
+            {"LABELS", "metadata.labels", COL_LABELS, true},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, true}),
+    },
+    {
+        .id = KIND_TEMPLATEVERSION,
+        .name = "TemplateVersion",
+        .singular = "templateversion",
+        .plural = "templateversions",
+        .shorts = SHORTS("tv"),
+        .schema = "TemplateVersion",
+        .flags = KIND_CHILD,
+        .fields = FIELDS(STORED_FIELDS),
+        .columns = COLUMNS(
+            {"FLEET", "spec.fleet", COL_TEXT, false},
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"OS IMAGE", "status.os.image", COL_TEXT, true},
+            {"CONFIG", "status.config", COL_COUNT, true},
+            {"APPLICATIONS", "status.applications", COL_COUNT, true}),
+    },
+    {
+        .id = KIND_ENROLLMENTREQUEST,
+        .name = "EnrollmentRequest",
+        .singular = "enrollmentrequest",
+        .plural = "enrollmentrequests",
+        .shorts = SHORTS("er"),
+        .schema = "EnrollmentRequest",
+        .flags = KIND_APPLY | KIND_LABELS,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"status.approval.approved", FIELD_BOOL},
+            {"status.certificate", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"ALIAS", "spec.labels.alias", COL_TEXT, false},
+            {"APPROVED", "status.approval.approved", COL_TEXT, false},
+            {"APPROVER", "status.approval.approvedBy", COL_TEXT, false},
+            {"APPROVED LABELS", "status.approval.labels", COL_LABELS, false},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"ARCHITECTURE", "spec.deviceStatus.systemInfo.architecture", COL_TEXT, true},
+            {"LABELS", "spec.labels", COL_LABELS, true}),
+    },
+    {
+        .id = KIND_CERTIFICATESIGNINGREQUEST,
+        .name = "CertificateSigningRequest",
+        .singular = "certificatesigningrequest",
+        .plural = "certificatesigningrequests",
+        .shorts = SHORTS("csr"),
+        .schema = "CertificateSigningRequest",
+        .flags = KIND_APPLY | KIND_LABELS,
+        .effects = EFFECT_CSR,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"status.certificate", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"OWNER", "metadata.owner", COL_TEXT, false},
+            {"SIGNER", "spec.signerName", COL_TEXT, false},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"USERNAME", "spec.username", COL_TEXT, true},
+            {"EXPIRES AFTER", "spec.expirationSeconds", COL_TEXT, true}),
+    },
+    {
+        .id = KIND_REPOSITORY,
+        .name = "Repository",
+        .singular = "repository",
+        .plural = "repositories",
+        .shorts = SHORTS("repo"),
+        .schema = "Repository",
+        .flags = KIND_APPLY | KIND_LABELS | KIND_SECRETS,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"spec.type", FIELD_STRING},
+            {"spec.url", FIELD_STRING},
+            {"spec.registry", FIELD_STRING},
+            {"spec.accessMode", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"TYPE", "spec.type", COL_TEXT, false},
+            {"URL", "spec.url|spec.registry", COL_TEXT, false},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"OWNER", "metadata.owner", COL_TEXT, true},
+            {"LABELS", "metadata.labels", COL_LABELS, true}),
+    },
+    {
+        .id = KIND_RESOURCESYNC,
+        .name = "ResourceSync",
+        .singular = "resourcesync",
+        .plural = "resourcesyncs",
+        .shorts = SHORTS("rs"),
+        .schema = "ResourceSync",
+        .flags = KIND_APPLY | KIND_LABELS,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"spec.repository", FIELD_STRING},
+            {"spec.type", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"NAME", "metadata.name", COL_TEXT, false},
+            {"REPOSITORY", "spec.repository", COL_TEXT, false},
+            {"PATH", "spec.path", COL_TEXT, false},
+            {"REVISION", "spec.targetRevision", COL_TEXT, false},
+            {"COMMIT", "status.observedCommit", COL_TEXT, false},
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"TYPE", "spec.type", COL_TEXT, true}),
+    },
+    {
+        .id = KIND_EVENT,
+        .name = "Event",
+        .singular = "event",
+        .plural = "events",
+        .shorts = SHORTS("ev"),
+        .schema = "Event",
+        .flags = KIND_LOG,
+        .fields = FIELDS(
+            STORED_FIELDS,
+            {"reason", FIELD_STRING},
+            {"actor", FIELD_STRING},
+            {"type", FIELD_STRING},
+            {"involvedObject.name", FIELD_STRING},
+            {"involvedObject.kind", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"AGE", "metadata.creationTimestamp", COL_AGO, false},
+            {"KIND", "involvedObject.kind", COL_TEXT, false},
+            {"NAME", "involvedObject.name", COL_TEXT, false},
+            {"TYPE", "type", COL_STATE, false},
+            {"REASON", "reason", COL_TEXT, false},
+            {"MESSAGE", "message", COL_TEXT, false},
+            {"ACTOR", "actor", COL_TEXT, true},
+            {"SOURCE", "source.component", COL_TEXT, true}),
+    },
+    {.id = KIND_NONE},
+};
+
+const struct kind *kind_by_id(enum kind_id id)
+{
+    for (const struct kind *k = kinds; k->id; k++)
+        if (k->id == id)
+            return k;
+    die("no kind has the number %d", (int)id);
+}
+
+static bool answers_to(const struct kind *k, const char *word)
+{
+    if (!strcasecmp(word, k->singular) || !strcasecmp(word, k->plural))
+        return true;
+    for (const char *const *s = k->shorts; *s; s++)
+        if (!strcasecmp(word, *s))
+            return true;
+    return false;
+}
+
+const struct kind *kind_find(const char *word)
+{
+    for (const struct kind *k = kinds; k->id; k++)
+        if (answers_to(k, word))
+            return k;
+    return NULL;
+}
+
+const struct kind *kind_parse(const char *word, struct err *e)
+{
+    const struct kind *k = kind_find(word);
+    AUTO_BUF struct buf b = BUF_INIT;
+
+    if (k)
+        return k;
+    for (k = kinds; k->id; k++)
+        buf_printf(&b, "%s%s", b.len ? ", " : "", k->singular);
+    err_set(e, FC_USAGE, "unknown kind \"%.64s\": must be one of %s", word, b.p);
+    return NULL;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Documents of users: all are validated, then all are committed, in chunks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "service/service.h"
+
+enum { VIOLATIONS = 20 }; /* shown of one document */
+
+/* One document on its way. */
+struct item {
+    const struct docs *in;
+    const struct doc *doc;
+    const struct kind *kind;
+    const char *name;
+};
+
+static void complain(const struct apply_options *o, const struct item *it, const char *path,
+    const char *what, struct err *e)
+{
+    struct err m;
+
+    err_set(&m, FC_INVALID, "%s:%d: %s%s%s", it->in->source, doc_line(it->doc, path), path,
+        *path ? ": " : "", what);
+    if (o->invalid)
+        o->invalid(o->ctx, m.msg);
+    if (e && e->code == FC_OK)
+        *e = m;
+}
+
+/* Finds the kind and checks the document. Returns the number of problems. */
+static int check(const struct apply_options *o, struct item *it, struct err *e)
+{
+    unsigned flags = o->allow_unknown ? 0 : VALIDATE_STRICT;
+    const char *kind = json_str(it->doc->v, "kind");
+    struct violation v[VIOLATIONS];
+    struct err why;
+    int i, n;
+
+    if (!kind) {
+        complain(o, it, "kind", "is required", e);
+        return 1;
+    }
+    it->kind = kind_parse(kind, &why);
+    if (!it->kind) {
+        complain(o, it, "kind", why.msg, e);
+        return 1;
+    }
+    if (!(it->kind->flags & KIND_APPLY)) {
+        complain(o, it, "kind", "resources of this kind are made by the system", e);
+        return 1;
+    }
+    n = kind_validate(it->kind, it->doc->v, flags, v, VIOLATIONS);
+    for (i = 0; i < n && i < VIOLATIONS; i++)
+        complain(o, it, v[i].path, v[i].what, e);
+    if (n == 0)
+        it->name = json_str(it->doc->v, "metadata.name");
+    return n;
+}
+
+static int by_name(const void *p, const void *q)
+{
+    const struct item *a = *(const struct item *const *)p, *b = *(const struct item *const *)q;
+    int c = (int)a->kind->id - (int)b->kind->id;
+
+    if (c == 0)
+        c = strcmp(a->name, b->name);
+    return c ? c : a->doc < b->doc ? -1 : a->doc > b->doc; /* the later one is the duplicate */
+}
+
+/* Two documents of one name: which of them counts is not for us to guess. */
+static int duplicates(const struct apply_options *o, struct item *items, size_t n, struct err *e)
+{
+    const struct item **sorted = xcalloc(n, sizeof *sorted);
+    int bad = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        sorted[i] = &items[i];
+    qsort(sorted, n, sizeof *sorted, by_name);
+    for (i = 1; i < n; i++)
+        if (sorted[i]->kind == sorted[i - 1]->kind &&
+            strcmp(sorted[i]->name, sorted[i - 1]->name) == 0) {
+            struct err why;
+
+            err_set(&why, FC_INVALID, "%s \"%s\" stands in %s:%d already", sorted[i]->kind->name,
+                sorted[i]->name, sorted[i - 1]->in->source,
+                doc_line(sorted[i - 1]->doc, "metadata.name"));
+            complain(o, sorted[i], "metadata.name", why.msg, e);
+            bad++;
+        }
+    free(sorted);
+    return bad;
+}
+
+/* One chunk in one transaction; results are told after the commit. */
+static int chunk(struct store *s, int64_t org, struct item *items, size_t n,
+    const struct apply_options *o, struct err *e)
+{
+    enum change *what = xcalloc(n, sizeof *what);
+    int rc = -1;
+    size_t i;
+
+    if (store_begin(s, e) < 0)
+        goto out;
+    for (i = 0; i < n; i++) {
+        struct arena *a AUTO_ARENA = arena_new();
+
+        if (change_put(s, a, org, items[i].kind, items[i].doc->v, o->who, 0, &what[i], NULL, e) < 0) {
+            store_rollback(s);
+            err_wrap(e, "%s:%d", items[i].in->source, items[i].doc->line);
+            goto out;
+        }
+    }
+    if (o->dry_run)
+        store_rollback(s);
+    else if (store_commit(s, e) < 0)
+        goto out;
+    rc = 0;
+    for (i = 0; i < n && o->each; i++)
+        o->each(o->ctx, items[i].kind, items[i].name, what[i]);
+out:
+    free(what);
+    return rc;
+}
+
+static int chunks(struct store *s, int64_t org, struct item *items, size_t n,
+    const struct apply_options *o, struct err *e)
+{
+    size_t done, k, step = o->atomic ? n : APPLY_CHUNK;
+
+    for (done = 0; done < n; done += k) {
+        k = n - done < step ? n - done : step;
+        if (chunk(s, org, items + done, k, o, e) < 0) {
+            if (done > 0 && !o->dry_run) {
+                char at[ERR_LEN];
+
+                memcpy(at, e->msg, sizeof at);
+                err_set(e, e->code, "%s (committed up to %s/%s; it is safe to repeat)", at,
+                    items[done - 1].kind->singular, items[done - 1].name);
+            }
+            return -1;
+        }
+        if (o->progress)
+            o->progress(o->ctx, done + k, n);
+    }
+    return 0;
+}
+
+int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
+    const struct apply_options *o, struct err *e)
+{
+    struct err first = {0};
+    struct item *items;
+    size_t total = 0, good = 0, i, k;
+    int rc = -1, bad = 0;
+
+    for (i = 0; i < n; i++)
+        total += in[i].n;
+    items = xcalloc(total, sizeof *items);
+    for (i = 0; i < n; i++)
+        for (k = 0; k < in[i].n; k++) {
+            items[good] = (struct item){.in = &in[i], .doc = &in[i].doc[k]};
+            if (check(o, &items[good], &first) > 0)
+                bad++;
+            else
+                good++;
+        }
+    if (good && duplicates(o, items, good, &first) > 0) { /* never passed over */
+        *e = first;
+        goto out;
+    }
+    if (bad && !o->partial) {
+        *e = first;
+        goto out;
+    }
+    if (o->atomic && good > APPLY_ATOMIC_MAX) {
+        err_set(e, FC_INVALID, "%zu resources are too many for one transaction (at most %d)", good,
+            APPLY_ATOMIC_MAX);
+        goto out;
+    }
+    rc = chunks(s, org, items, good, o, e);
+    if (rc == 0 && bad) {
+        *e = first;
+        rc = -1;
+    }
+out:
+    free(items);
+    return rc;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A change of a resource and all that follows from it, in the caller's transaction: generation,
+ * label rows, revision, event, template version, memberships, tasks.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "fleet/secret.h"
+#include "service/service.h"
+
+const char *change_name(enum change c)
+{
+    static const char *const names[] = {
+        [CHANGE_NONE] = "unchanged",
+        [CHANGE_CREATED] = "created",
+        [CHANGE_UPDATED] = "updated",
+        [CHANGE_DELETED] = "deleted",
+    };
+
+    return names[c];
+}
+
+/* Canonical text of a member of v, in the arena; dflt when it is absent or null. */
+static const char *canon_of(struct arena *a, jv v, const char *key, const char *dflt)
+{
+    jv m AUTO_JV = json_get(v, key);
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    if (!jv_is_valid(m) || jv_get_kind(m) == JV_KIND_NULL)
+        return dflt;
+    json_canon(&b, m);
+    return arena_strndup(a, b.p, b.len);
+}
+
+/* Annotations of a document without those that are views of what the system keeps. */
+static const char *annotations_of(struct arena *a, jv meta, const char *dflt)
+{
+    jv in AUTO_JV = json_get(meta, "annotations");
+    jv out AUTO_JV = jv_object();
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    if (jv_get_kind(in) != JV_KIND_OBJECT)
+        return dflt;
+    jv_object_foreach(in, k, v) {
+        const char *name = jv_string_value(k);
+
+        if (strncmp(name, "device-controller/", 18) == 0 ||
+            strncmp(name, "fleet-controller/", 17) == 0) {
+            jv_free(k);
+            jv_free(v);
+        } else
+            out = jv_object_set(out, k, v);
+    }
+    json_canon(&b, out);
+    return arena_strndup(a, b.p, b.len);
+}
+
+/* Member `name` of a stored object text, canonical ("null" when absent). */
+static const char *part_of(struct arena *a, const char *object, const char *name)
+{
+    jv v AUTO_JV = object ? jv_parse(object) : jv_null();
+
+    return canon_of(a, v, name, "null");
+}
+
+/* The spec of a document; credentials that came back masked stay what they were. */
+static const char *spec_of(struct arena *a, const struct kind *k, jv doc, const char *stored)
+{
+    jv d AUTO_JV = jv_copy(doc), spec, old AUTO_JV = jv_invalid();
+
+    if (stored && k->flags & KIND_SECRETS && json_has(doc, "spec")) {
+        old = jv_parse(stored);
+        spec = json_get(doc, "spec");
+        secrets_keep(&spec, old);
+        json_set(&d, "spec", spec);
+    }
+    return canon_of(a, d, "spec", stored);
+}
+
+static int add_event(struct store *s, const struct res *r, const struct actor *who,
+    const char *reason, const char *message, const char *details, struct err *e)
+{
+    struct event ev = {
+        .kind = (int)r->kind->id,
+        .name = res_meta_name(r),
+        .reason = reason,
+        .type = "Normal",
+        .message = message,
+        .details = details,
+    };
+
+    return events_add(s, r->org, who, &ev, e);
+}
+
+static int add_update_event(struct store *s, const struct res *old, const struct res *new,
+    bool selector, bool template, const struct actor *who, struct err *e)
+{
+    struct buf d AUTO_BUF = BUF_INIT;
+
+    buf_adds(&d, "{\"detailType\":\"ResourceUpdated\",\"updatedFields\":[");
+    if (strcmp(old->labels, new->labels) != 0)
+        buf_adds(&d, "\"labels\",");
+    if (old->generation != new->generation)
+        buf_adds(&d, "\"spec\",");
+    if (selector)
+        buf_adds(&d, "\"spec.selector\",");
+    if (template)
+        buf_adds(&d, "\"spec.template\",");
+    if (d.p[d.len - 1] == ',')
+        d.len--;
+    buf_adds(&d, "]}");
+    return add_event(s, new, who, "ResourceUpdated", "The resource was updated.", d.p, e);
+}
+
+/* What a first status is for a kind: clients want the members that the contract requires. */
+static const char *initial_status(const struct kind *k)
+{
+    switch (k->id) {
+    case KIND_DEVICE:
+        return "{\"applications\":[],\"config\":{\"renderedVersion\":\"\"},"
+            "\"integrity\":{\"status\":\"Unknown\"},\"os\":{\"image\":\"\",\"imageDigest\":\"\"},"
+            "\"resources\":{\"cpu\":\"Unknown\",\"disk\":\"Unknown\",\"memory\":\"Unknown\"},"
+            "\"systemInfo\":{\"agentVersion\":\"\",\"architecture\":\"\",\"bootID\":\"\","
+            "\"operatingSystem\":\"\"}}";
+    case KIND_TEMPLATEVERSION:
+    case KIND_EVENT:
+    case KIND_NONE:
+        return NULL;
+    case KIND_FLEET:
+    case KIND_ENROLLMENTREQUEST:
+    case KIND_CERTIFICATESIGNINGREQUEST:
+    case KIND_REPOSITORY:
+    case KIND_RESOURCESYNC:
+        return "{\"conditions\":[]}";
+    }
+    return NULL;
+}
+
+/* What a kind's change sets off, as its row in the kind table says. */
+static int effects(struct store *s, struct arena *a, const struct res *old, const struct res *new,
+    bool selector, bool template, bool policy, const struct actor *who, struct err *e)
+{
+    bool relabelled = !old || strcmp(old->labels, new->labels) != 0;
+    bool respecced = !old || old->generation != new->generation;
+    int64_t now = now_us();
+
+    if (new->kind->effects & EFFECT_DEVICE) {
+        if (!old && device_add(s, new, e) < 0)
+            return -1;
+        if (relabelled && membership_of_device(s, a, new, now, who, e) < 0)
+            return -1;
+        if ((relabelled || respecced) && (device_stale(s, new->id, STALE_YES, e) < 0 ||
+            device_refresh(s, a, new->id, now, who, e) < 0 ||
+            task_render(s, new->org, e) < 0))
+            return -1;
+    }
+    if (new->kind->effects & EFFECT_FLEET) {
+        if ((template || policy) &&
+            rollout_fleet_changed(s, a, new, template, now, who, e) < 0)
+            return -1;
+        if (selector && membership_of_fleet(s, a, new, false, now, who, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The document's idea of the version, when it has one, must be the stored one. */
+static int check_version(const struct res *old, jv doc, struct err *e)
+{
+    const char *want = json_str(doc, "metadata.resourceVersion");
+    char have[24];
+
+    if (!want || !*want)
+        return 0;
+    snprintf(have, sizeof have, "%lld", (long long)old->version);
+    if (strcmp(want, have) == 0)
+        return 0;
+    return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed meanwhile: resourceVersion is %s, "
+        "not %s", old->kind->name, old->name, have, want);
+}
+
+static int create(struct store *s, struct arena *a, jv doc, struct res *r, const struct actor *who,
+    unsigned flags, struct err *e)
+{
+    const char *created = json_str(doc, "metadata.creationTimestamp");
+    bool fleet = r->kind->effects & EFFECT_FLEET;
+
+    if (flags & PUT_TRUSTED) {
+        if (created && time_parse(created, &r->created) < 0)
+            return err_set(e, FC_INVALID, "metadata.creationTimestamp: not a time");
+        r->owner = arena_strdup(a, json_str(doc, "metadata.owner"));
+    }
+    r->status = initial_status(r->kind);
+    if (res_insert(s, a, r, e) < 0 || revision_add(s, who, r, false, e) < 0 ||
+        add_event(s, r, who, "ResourceCreated", "The resource was created.", NULL, e) < 0)
+        return -1;
+    return effects(s, a, NULL, r, fleet, fleet, fleet, who, e);
+}
+
+static int update(struct store *s, struct arena *a, const struct res *old, struct res *r,
+    const struct actor *who, enum change *what, struct err *e)
+{
+    bool respecced = strcmp(old->spec ? old->spec : "null", r->spec ? r->spec : "null") != 0;
+    bool selector = false, template = false, policy = false;
+
+    if (!respecced && strcmp(old->labels, r->labels) == 0 &&
+        strcmp(old->annotations, r->annotations) == 0) {
+        *r = *old;
+        *what = CHANGE_NONE;
+        return 0;
+    }
+    *what = CHANGE_UPDATED;
+    if (respecced && r->kind->effects & EFFECT_FLEET) {
+        selector = strcmp(part_of(a, old->spec, "selector"), part_of(a, r->spec, "selector")) != 0;
+        template = strcmp(part_of(a, old->spec, "template"), part_of(a, r->spec, "template")) != 0;
+        policy = strcmp(part_of(a, old->spec, "rolloutPolicy"),
+            part_of(a, r->spec, "rolloutPolicy")) != 0;
+    }
+    r->generation = old->generation + (respecced ? 1 : 0);
+    if (res_update(s, old, r, e) < 0 || revision_add(s, who, r, false, e) < 0 ||
+        add_update_event(s, old, r, selector, template, who, e) < 0)
+        return -1;
+    return effects(s, a, old, r, selector, template, policy, who, e);
+}
+
+int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
+    const struct actor *who, unsigned flags, enum change *what, struct res *out, struct err *e)
+{
+    jv meta AUTO_JV = json_get(doc, "metadata");
+    const char *name = json_str(meta, "name");
+    struct res old, r;
+    int rc;
+
+    if (!(k->flags & KIND_APPLY))
+        return err_set(e, FC_INVALID, "kind %s cannot be written by users", k->name);
+    if (!name)
+        return err_set(e, FC_INVALID, "metadata.name: is required");
+    if ((rc = res_get(s, a, org, k, name, &old, e)) < 0)
+        return -1;
+    if (rc && flags & PUT_CREATE_ONLY)
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\" already exists", k->name, name);
+    if (rc && check_version(&old, doc, e) < 0)
+        return -1;
+    if (rc)
+        r = old;
+    else
+        r = (struct res){.org = org, .kind = k, .name = arena_strdup(a, name), .labels = "{}",
+            .annotations = "{}"};
+    r.labels = canon_of(a, meta, "labels", r.labels);
+    r.annotations = annotations_of(a, meta, r.annotations);
+    r.spec = spec_of(a, k, doc, r.spec);
+    if (!rc) {
+        *what = CHANGE_CREATED;
+        rc = create(s, a, doc, &r, who, flags, e);
+    } else
+        rc = update(s, a, &old, &r, who, what, e);
+    if (out)
+        *out = r;
+    return rc;
+}
+
+/* What must go first. */
+static int may_delete(struct store *s, struct arena *a, const struct res *r, struct err *e)
+{
+    struct res device;
+    int rc;
+
+    if (r->kind->id == KIND_ENROLLMENTREQUEST) {
+        rc = res_get(s, a, r->org, kind_by_id(KIND_DEVICE), r->name, &device, e);
+        if (rc < 0)
+            return -1;
+        if (rc)
+            return err_set(e, FC_CONFLICT, "EnrollmentRequest of name \"%s\" cannot be deleted: "
+                "its device exists", r->name);
+    }
+    if (r->kind->id == KIND_TEMPLATEVERSION) {
+        if ((rc = template_used(s, r->id, e)) < 0)
+            return -1;
+        if (rc)
+            return err_set(e, FC_CONFLICT, "TemplateVersion of name \"%s\" cannot be deleted: it is "
+                "in use", res_meta_name(r));
+    }
+    return 0;
+}
+
+/* A fleet takes its template versions along. */
+static int delete_children(struct store *s, struct arena *a, const struct res *r, struct err *e)
+{
+    const char *owner = arena_printf(a, "Fleet/%s", r->name);
+    const struct kind *tv = kind_by_id(KIND_TEMPLATEVERSION);
+
+    for (;;) {
+        struct res_iter *it;
+        struct res child;
+        int rc;
+
+        if (res_children(s, r->org, tv, owner, 1, &it, e) < 0)
+            return -1;
+        rc = res_next(it, &child, e);
+        if (rc == 1) {
+            child.name = arena_strdup(a, child.name);
+            child.labels = "{}";
+        }
+        res_list_end(it);
+        if (rc <= 0)
+            return rc;
+        if (res_delete(s, &child, e) < 0)
+            return -1;
+    }
+}
+
+int change_delete(struct store *s, struct arena *a, int64_t org, const struct kind *k,
+    const char *name, const struct actor *who, struct err *e)
+{
+    struct res r;
+    int rc = res_get(s, a, org, k, name, &r, e);
+
+    if (rc < 0)
+        return -1;
+    if (rc == 0)
+        return err_set(e, FC_NOTFOUND, "%s of name \"%s\" not found", k->name, name);
+    if (may_delete(s, a, &r, e) < 0)
+        return -1;
+    if (k->effects & EFFECT_FLEET && (membership_of_fleet(s, a, &r, true, now_us(), who, e) < 0 ||
+        rollout_forget(s, r.id, e) < 0 || delete_children(s, a, &r, e) < 0))
+        return -1;
+    if (res_delete(s, &r, e) < 0 || revision_add(s, who, &r, true, e) < 0)
+        return -1;
+    return add_event(s, &r, who, "ResourceDeleted", "The resource was deleted.", NULL, e);
+}

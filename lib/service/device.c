@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices report, and what follows from it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "fleet/summary.h"
+#include "service/service.h"
+
+/* Conditions that the server keeps itself; a device's word on them does not count. */
+static bool is_service_condition(const char *type)
+{
+    return strcmp(type, "SpecValid") == 0 || strcmp(type, "MultipleOwners") == 0;
+}
+
+/* The device's conditions as JSON objects joined by commas. */
+static void conditions_text(struct buf *b, jv status)
+{
+    jv all AUTO_JV = json_get(status, "conditions");
+
+    if (jv_get_kind(all) != JV_KIND_ARRAY)
+        return;
+    jv_array_foreach(all, i, c) {
+        const char *type = json_str(c, "type");
+
+        if (type && !is_service_condition(type)) {
+            if (b->len)
+                buf_addc(b, ',');
+            json_canon(b, c);
+        }
+        jv_free(c);
+    }
+}
+
+/* The status without the members that are kept in columns. Integrity is the server's own finding:
+ * what is stored of it stays. */
+static void status_text(struct buf *b, jv status, const char *stored)
+{
+    jv old AUTO_JV = stored ? jv_parse(stored) : jv_object(), integrity;
+    static const char *const kept[] = {"conditions", "summary", "updated", "lifecycle",
+        "applicationsSummary", "lastSeen"};
+    jv v AUTO_JV = jv_copy(status);
+    size_t i;
+
+    for (i = 0; i < LEN(kept); i++)
+        json_del(&v, kept[i]);
+    integrity = json_get(old, "integrity");
+    if (jv_is_valid(integrity))
+        json_set(&v, "integrity", integrity);
+    json_canon(b, v);
+}
+
+/* A failed update in the device's words: what makes one report of it different from the next is
+ * when it happened. NULL: none. */
+static const char *failure_of(struct arena *a, jv status, const char **message)
+{
+    jv all AUTO_JV = json_get(status, "conditions");
+    const char *mark = NULL;
+
+    if (jv_get_kind(all) != JV_KIND_ARRAY)
+        return NULL;
+    jv_array_foreach(all, i, c) {
+        const char *type = json_str(c, "type"), *reason = json_str(c, "reason");
+
+        if (!mark && type && reason && strcmp(type, "Updating") == 0 &&
+            strcmp(reason, "Error") == 0) {
+            *message = arena_strdup(a, json_str(c, "message"));
+            mark = arena_printf(a, "%s %s", json_str(c, "lastTransitionTime"), *message);
+        }
+        jv_free(c);
+    }
+    return mark;
+}
+
+static int64_t reported_version(jv status)
+{
+    const char *v = json_str(status, "config.renderedVersion");
+    int64_t n;
+
+    return v && *v && num_parse(v, 0, INT64_MAX / 2, &n, "", NULL) == 0 ? n : 0;
+}
+
+/* The status document as it would be shown, for summarize: stored text and stored conditions. */
+static jv stored_status(const struct res *r, const struct device *d)
+{
+    struct buf c AUTO_BUF = BUF_INIT;
+    jv v = r->status ? jv_parse(r->status) : jv_object();
+
+    buf_printf(&c, "[%s]", d->conditions);
+    json_set(&v, "conditions", jv_parse(c.p));
+    return v;
+}
+
+static int content_event(struct store *s, const struct res *r, const struct device *old,
+    const struct summary *now, const struct actor *who, struct err *e)
+{
+    struct event ev = {.kind = KIND_DEVICE, .name = r->name, .type = "Normal"};
+
+    if (strcmp(old->updated, now->updated) == 0)
+        return 0;
+    if (strcmp(now->updated, "UpToDate") == 0) {
+        ev.reason = "DeviceContentUpToDate";
+        ev.message = "The device runs its newest spec.";
+    } else if (strcmp(now->updated, "OutOfDate") == 0) {
+        ev.reason = "DeviceContentOutOfDate";
+        ev.message = "The device does not run its newest spec.";
+    } else if (strcmp(now->updated, "Updating") == 0) {
+        ev.reason = "DeviceContentUpdating";
+        ev.message = "The device is updating.";
+    } else
+        return 0;
+    return events_add(s, r->org, who, &ev, e);
+}
+
+/* The image of the spec that the device was given, for a device that says how its OS is updated. */
+static int os_image(struct store *s, struct arena *a, const struct device *d, jv status,
+    const char **image, struct err *e)
+{
+    jv spec AUTO_JV = jv_invalid();
+    const char *text;
+
+    *image = NULL;
+    if (!d->hash || !json_str(status, "capabilities.osMode"))
+        return 0;
+    if (rendered_get(s, a, d->hash, &text, e) < 0)
+        return -1;
+    spec = jv_parse(text);
+    *image = arena_strdup(a, json_str(spec, "os.image"));
+    return 0;
+}
+
+static int refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
+    const struct actor *who, struct err *e)
+{
+    struct summary out;
+    struct device d;
+    struct member *m;
+    jv status AUTO_JV = jv_invalid();
+    struct summary_in in;
+    const char *image;
+    int n, i;
+
+    if (device_get(s, a, r->id, &d, e) != 1 || (n = member_list(s, a, r->id, &m, e)) < 0)
+        return -1;
+    status = stored_status(r, &d);
+    if (os_image(s, a, &d, status, &image, e) < 0)
+        return -1;
+    in = (struct summary_in){
+        .status = status,
+        .last_seen = now, /* the columns say how it is while connected; views correct that */
+        .rendered = d.rendered,
+        .reported = d.reported,
+        .managed = n > 0,
+        .fleets_current = true,
+        .spec_valid = d.spec_valid != 0,
+        .os_image = image,
+    };
+    for (i = 0; i < n; i++)
+        if (m[i].latest && m[i].rendered != m[i].latest)
+            in.fleets_current = false;
+    summarize(&in, now, &out);
+    if (content_event(s, r, &d, &out, who, e) < 0)
+        return -1;
+    d.updated = out.updated;
+    d.updated_info = out.updated_info[0] ? out.updated_info : NULL;
+    d.summary = out.summary;
+    d.applications = out.applications;
+    d.lifecycle = out.lifecycle;
+    return device_summary(s, &d, e);
+}
+
+int device_refresh(struct store *s, struct arena *a, int64_t id, int64_t now,
+    const struct actor *who, struct err *e)
+{
+    struct res r;
+
+    if (res_get_id(s, a, id, &r, e) != 1)
+        return -1;
+    return refresh(s, a, &r, now, who, e);
+}
+
+static int update_failed(struct store *s, const struct res *r, const char *message,
+    const struct actor *who, struct err *e)
+{
+    struct event ev = {.kind = KIND_DEVICE, .name = r->name, .reason = "DeviceUpdateFailed",
+        .type = "Warning", .message = message};
+
+    return events_add(s, r->org, who, &ev, e);
+}
+
+int device_report(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
+    const struct actor *who, struct err *e)
+{
+    jv status AUTO_JV = json_get(doc, "status");
+    struct buf text AUTO_BUF = BUF_INIT, conditions AUTO_BUF = BUF_INIT;
+    const char *failure, *message = "";
+    int64_t now = now_us(), version;
+    bool failed;
+    struct device d;
+    struct res r;
+    int rc = res_get(s, a, org, kind_by_id(KIND_DEVICE), name, &r, e);
+
+    if (rc < 0)
+        return -1;
+    if (rc == 0)
+        return err_set(e, FC_NOTFOUND, "Device of name \"%s\" not found", name);
+    if (device_get(s, a, r.id, &d, e) != 1)
+        return -1;
+    version = reported_version(status);
+    failure = failure_of(a, status, &message);
+    conditions_text(&conditions, status);
+    status_text(&text, status, r.status);
+    /* A failure counts once, and only from a device that has fetched what it should run by now. */
+    failed = failure && d.stale == STALE_NO && version != d.rendered && d.fetched == d.rendered &&
+        (!d.failure || strcmp(d.failure, failure) != 0);
+    if (!r.status || strcmp(r.status, text.p) != 0 ||
+        strcmp(d.conditions, conditions.p ? conditions.p : "") != 0) {
+        if (res_set_status(s, r.id, text.p, e) < 0)
+            return -1;
+        r.status = text.p;
+    }
+    if (device_reported(s, r.id, version, failed ? failure : d.failure,
+        conditions.p ? conditions.p : "", e) < 0)
+        return -1;
+    if (version && version == d.rendered) {
+        if (member_succeed(s, r.id, e) < 0)
+            return -1;
+    } else if (failed && (member_fail(s, r.id, message, e) < 0 ||
+        update_failed(s, &r, message, who, e) < 0))
+        return -1;
+    if ((failed || version != d.reported) && task_rollouts_of(s, a, org, r.id, e) < 0)
+        return -1;
+    return refresh(s, a, &r, now, who, e);
+}

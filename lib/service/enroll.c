@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Enrollment requests and certificate requests up to the decision; sign.c carries it out. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mod.h"
+#include "service/service.h"
+
+static const struct crypto_module *crypto(struct err *e)
+{
+    return mod_symbol("crypto", "crypto_module", e);
+}
+
+static int event_of(struct store *s, const struct res *r, const char *reason, const char *message,
+    const struct actor *who, struct err *e)
+{
+    struct event ev = {.kind = (int)r->kind->id, .name = r->name, .reason = reason,
+        .message = message};
+
+    return events_add(s, r->org, who, &ev, e);
+}
+
+static const char *canon(struct arena *a, jv v)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    json_canon(&b, v);
+    return arena_strndup(a, b.p, b.len);
+}
+
+int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
+    struct res *out, struct err *e)
+{
+    const struct crypto_module *c = crypto(e);
+    const char *csr = json_str(doc, "spec.csr"), *name = json_str(doc, "metadata.name"), *cn;
+    jv spec AUTO_JV = json_get(doc, "spec"), labels AUTO_JV = json_at(doc, "metadata.labels");
+    struct csr_info info;
+
+    if (!c)
+        return -1;
+    if (c->csr_parse(csr, strlen(csr), &info, e) < 0)
+        return err_wrap(e, "spec.csr");
+    cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
+    if (strcmp(cn, name) != 0)
+        return err_set(e, FC_INVALID, "spec.csr: its common name is \"%s\", not metadata.name",
+            info.cn);
+    *out = (struct res){
+        .org = org,
+        .kind = kind_by_id(KIND_ENROLLMENTREQUEST),
+        .name = arena_strdup(a, name),
+        .labels = jv_get_kind(labels) == JV_KIND_OBJECT ? canon(a, labels) : "{}",
+        .annotations = "{}",
+        .spec = canon(a, spec),
+        .status = "{\"conditions\":[]}",
+    };
+    if (res_insert(s, a, out, e) < 0)
+        return -1;
+    return event_of(s, out, "ResourceCreated", "A device asks for enrollment.", who, e);
+}
+
+static int get(struct store *s, struct arena *a, int64_t org, const char *name, struct res *r,
+    struct err *e)
+{
+    int rc = res_get(s, a, org, kind_by_id(KIND_ENROLLMENTREQUEST), name, r, e);
+
+    if (rc == 0)
+        return err_set(e, FC_NOTFOUND, "EnrollmentRequest of name \"%s\" not found", name);
+    return rc < 0 ? -1 : 0;
+}
+
+static bool has_condition(jv status, const char *type)
+{
+    jv all AUTO_JV = json_get(status, "conditions");
+    bool found = false;
+
+    if (jv_get_kind(all) == JV_KIND_ARRAY)
+        jv_array_foreach(all, i, c) {
+            const char *t = json_str(c, "type");
+
+            found = found || (t && strcmp(t, type) == 0);
+            jv_free(c);
+        }
+    return found;
+}
+
+/* A decision is made once. */
+static int undecided(jv status, struct err *e)
+{
+    if (has_condition(status, "Approved") || json_bool(status, "approval.approved", false))
+        return err_set(e, FC_INVALID, "Enrollment request is already approved");
+    if (has_condition(status, "Denied"))
+        return err_set(e, FC_INVALID, "Enrollment request is already denied");
+    return 0;
+}
+
+int enroll_record(struct store *s, struct arena *a, int64_t org, const char *name,
+    const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e)
+{
+    jv status AUTO_JV = jv_invalid(), approval;
+    char at[TIME_LEN];
+
+    if (get(s, a, org, name, out, e) < 0)
+        return -1;
+    status = jv_parse(out->status);
+    if (undecided(status, e) < 0)
+        return -1;
+    approval = jv_object();
+    time_format(now_us(), at);
+    json_set(&approval, "approved", jv_true());
+    json_sets(&approval, "approvedAt", at);
+    json_sets(&approval, "approvedBy", who->name);
+    json_set(&approval, "labels", jv_get_kind(how->labels) == JV_KIND_OBJECT ?
+        jv_copy(how->labels) : jv_object());
+    json_set(&approval, "replaceLabels", jv_bool(how->replace_labels));
+    json_set(&status, "approval", approval);
+    out->status = canon(a, status);
+    out->version++;
+    if (res_set_status(s, out->id, out->status, e) < 0 || task_sign(s, out, e) < 0)
+        return -1;
+    return event_of(s, out, "EnrollmentRequestApproved", "The enrollment request was approved.",
+        who, e);
+}
+
+int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name, const char *message,
+    const struct actor *who, struct err *e)
+{
+    jv status AUTO_JV = jv_invalid(), conditions;
+    struct res r;
+    char at[TIME_LEN];
+    jv c;
+
+    if (get(s, a, org, name, &r, e) < 0)
+        return -1;
+    status = jv_parse(r.status);
+    if (undecided(status, e) < 0)
+        return -1;
+    time_format(now_us(), at);
+    c = jv_object();
+    json_sets(&c, "type", "Denied");
+    json_sets(&c, "status", "True");
+    json_sets(&c, "reason", "ManuallyDenied");
+    json_sets(&c, "message", message ? message : arena_printf(a, "Denied by %s", who->name));
+    json_sets(&c, "lastTransitionTime", at);
+    conditions = json_get(status, "conditions");
+    if (jv_get_kind(conditions) != JV_KIND_ARRAY) {
+        jv_free(conditions);
+        conditions = jv_array();
+    }
+    json_set(&status, "conditions", jv_array_append(conditions, c));
+    if (res_set_status(s, r.id, canon(a, status), e) < 0)
+        return -1;
+    return event_of(s, &r, "ResourceUpdated", "The enrollment request was denied.", who, e);
+}
+
+int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
+    const struct actor *who, struct res *out, struct err *e)
+{
+    const struct crypto_module *c = crypto(e);
+    const char *request = json_str(doc, "spec.request"), *cn;
+    const char *signer = json_str(doc, "spec.signerName");
+    jv spec AUTO_JV = json_get(doc, "spec");
+    struct buf pem AUTO_BUF = BUF_INIT;
+    struct csr_info info;
+    size_t n, m;
+
+    if (!c)
+        return -1;
+    if (base64_decode(&pem, request, strlen(request)) < 0)
+        return err_set(e, FC_INVALID, "spec.request: is not base64");
+    if (c->csr_parse(pem.p ? pem.p : "", pem.len, &info, e) < 0)
+        return err_wrap(e, "spec.request");
+    cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
+    if (strcmp(signer, SIGNER_RENEWAL) == 0) {
+        if (strcmp(cn, device) != 0)
+            return err_set(e, FC_DENIED, "spec.request: its common name is \"%s\", not the device's",
+                info.cn);
+    } else if (strcmp(signer, SIGNER_SERVICE) == 0) {
+        n = strlen(cn);
+        m = strlen(device);
+        if (n < m + 2 || cn[n - m - 1] != '-' || strcmp(cn + n - m, device) != 0)
+            return err_set(e, FC_DENIED, "spec.request: its common name must end with \"-%s\"",
+                device);
+    } else
+        return err_set(e, FC_DENIED, "spec.signerName: devices cannot ask for \"%s\"", signer);
+    *out = (struct res){
+        .org = org,
+        .kind = kind_by_id(KIND_CERTIFICATESIGNINGREQUEST),
+        .name = arena_strdup(a, json_str(doc, "metadata.name")),
+        .owner = arena_printf(a, "Device/%s", device),
+        .labels = "{}",
+        .annotations = "{}",
+        .spec = canon(a, spec),
+        .status = "{\"conditions\":[]}",
+    };
+    if (res_insert(s, a, out, e) < 0 || task_sign(s, out, e) < 0)
+        return -1;
+    return event_of(s, out, "ResourceCreated", "A device asks for a certificate.", who, e);
+}

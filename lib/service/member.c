@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which fleets a device belongs to. One device's change asks every fleet's selector (fleets are
+ * few); one fleet's change asks the label index (devices are many).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "service/service.h"
+
+/* The fleets of an organization with parsed selectors, kept for the length of a transaction. */
+struct fleet {
+    int64_t id;
+    struct selector sel;
+};
+struct fleet_cache {
+    struct arena *a;
+    int64_t org;
+    struct fleet *fleet;
+    size_t n;
+};
+
+static void cache_free(void *p)
+{
+    struct fleet_cache *c = p;
+
+    arena_free(c->a);
+    free(c->fleet);
+    free(c);
+}
+
+static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e)
+{
+    struct fleet_cache *c = s->cache;
+    struct stmt *st;
+    int rc;
+
+    if (c && c->org == org)
+        return c;
+    store_cache_drop(s);
+    if (!(st = db_stmt(s->db, SQL_fleet_list, e)))
+        return NULL;
+    c = xcalloc(1, sizeof *c);
+    c->a = arena_new();
+    c->org = org;
+    st_int(st, 1, org);
+    while ((rc = st_step(st, e)) == 1) {
+        jv spec AUTO_JV = jv_parse(st_col_text(st, 3, NULL));
+        jv sel AUTO_JV = json_get(spec, "selector");
+
+        c->fleet = xreallocarray(c->fleet, c->n + 1, sizeof *c->fleet);
+        c->fleet[c->n].id = st_col_int(st, 0);
+        if (selector_from_json(c->a, sel, &c->fleet[c->n].sel, e) < 0) {
+            st_reset(st);
+            rc = -1;
+            break;
+        }
+        c->n++;
+    }
+    if (rc < 0) {
+        cache_free(c);
+        return NULL;
+    }
+    s->cache = c;
+    s->cache_free = cache_free;
+    return c;
+}
+
+/* The version that a device gets when it joins: what the fleet's devices run. While a rollout is
+ * under way that is the version before, and its batches bring the new one. */
+static int64_t joining_version(const struct rollout *r)
+{
+    if (r->state.status == ROLLOUT_COMPLETED || (r->state.status == ROLLOUT_FAILED && !r->completed))
+        return r->version;
+    return r->completed;
+}
+
+static int join(struct store *s, struct arena *a, int64_t device, int64_t fleet, int64_t now,
+    struct err *e)
+{
+    struct rollout r = {0};
+
+    if (rollout_get(s, a, fleet, &r, e) < 0)
+        return -1;
+    return member_add(s, device, fleet, joining_version(&r), now, e);
+}
+
+static int event_of(struct store *s, const struct res *device, const struct actor *who,
+    const char *reason, const char *message, const char *details, struct err *e)
+{
+    struct event ev = {.kind = KIND_DEVICE, .name = device->name, .reason = reason,
+        .type = "Normal", .message = message, .details = details};
+
+    return events_add(s, device->org, who, &ev, e);
+}
+
+static int owner_changed(struct store *s, const struct res *device, const char *owner,
+    const struct actor *who, struct err *e)
+{
+    struct buf d AUTO_BUF = BUF_INIT;
+
+    buf_adds(&d, "{\"detailType\":\"DeviceOwnershipChanged\",\"newOwner\":");
+    if (owner)
+        buf_add_jsons(&d, owner);
+    else
+        buf_adds(&d, "null");
+    buf_adds(&d, ",\"previousOwner\":");
+    if (device->owner)
+        buf_add_jsons(&d, device->owner);
+    else
+        buf_adds(&d, "null");
+    buf_addc(&d, '}');
+    if (res_set_owner(s, device->id, owner, e) < 0)
+        return -1;
+    return event_of(s, device, who, "ResourceUpdated", "The owner of the device changed.", d.p, e);
+}
+
+static int overlap_changed(struct store *s, const struct res *device, const struct member *m, int n,
+    int64_t now, const struct actor *who, struct err *e)
+{
+    struct buf d AUTO_BUF = BUF_INIT;
+    int i;
+
+    if (device_overlap(s, device->id, now, e) < 0)
+        return -1;
+    if (n <= 1)
+        return event_of(s, device, who, "DeviceMultipleOwnersResolved",
+            "At most one fleet matches the device.", n ?
+            "{\"detailType\":\"DeviceMultipleOwnersResolved\",\"resolutionType\":\"SingleMatch\"}" :
+            "{\"detailType\":\"DeviceMultipleOwnersResolved\",\"resolutionType\":\"NoMatch\"}", e);
+    buf_adds(&d, "{\"detailType\":\"DeviceMultipleOwnersDetected\",\"matchingFleets\":[");
+    for (i = 0; i < n; i++) {
+        if (i)
+            buf_addc(&d, ',');
+        buf_add_jsons(&d, m[i].fleet_name);
+    }
+    buf_adds(&d, "]}");
+    return event_of(s, device, who, "DeviceMultipleOwnersDetected",
+        "More than one fleet matches the device; all of them are merged.", d.p, e);
+}
+
+/* After its memberships changed from `before` to what is stored: owner, overlap, staleness. */
+static int joined_or_left(struct store *s, struct arena *a, const struct res *device, int before,
+    int64_t now, const struct actor *who, struct err *e)
+{
+    const char *owner = NULL;
+    struct member *m;
+    int n = member_list(s, a, device->id, &m, e);
+
+    if (n < 0)
+        return -1;
+    if (n)
+        owner = arena_printf(a, "Fleet/%s", m[n - 1].fleet_name);
+    if (strcmp(owner ? owner : "", device->owner ? device->owner : "") != 0 &&
+        owner_changed(s, device, owner, who, e) < 0)
+        return -1;
+    if ((n > 1) != (before > 1) && overlap_changed(s, device, m, n, now, who, e) < 0)
+        return -1;
+    if (device_stale(s, device->id, STALE_YES, e) < 0)
+        return -1;
+    return device_refresh(s, a, device->id, now, who, e);
+}
+
+int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
+    const struct actor *who, struct err *e)
+{
+    struct fleet_cache *c = fleets_of(s, device->org, e);
+    jv labels AUTO_JV = jv_parse(device->labels);
+    struct member *m;
+    bool changed = false;
+    size_t i;
+    int n, k;
+
+    if (!c || (n = member_list(s, a, device->id, &m, e)) < 0)
+        return -1;
+    for (i = 0; i < c->n; i++) {
+        bool matches = selector_match(&c->fleet[i].sel, labels);
+
+        for (k = 0; k < n && m[k].fleet != c->fleet[i].id; k++)
+            ;
+        if (matches == (k < n))
+            continue;
+        changed = true;
+        if (matches ? join(s, a, device->id, c->fleet[i].id, now, e) < 0 :
+            member_del(s, device->id, c->fleet[i].id, e) < 0)
+            return -1;
+    }
+    return changed ? joined_or_left(s, a, device, n, now, who, e) : 0;
+}
+
+struct ids {
+    int64_t *id;
+    size_t n, cap;
+};
+
+static void ids_add(struct ids *v, int64_t id)
+{
+    if (v->n == v->cap) {
+        v->cap = v->cap ? v->cap * 2 : 256;
+        v->id = xreallocarray(v->id, v->cap, sizeof *v->id);
+    }
+    v->id[v->n++] = id;
+}
+
+/* Sorted ids of the devices that the selector matches. */
+static int matching(struct store *s, int64_t org, const struct selector *sel, struct ids *out,
+    struct err *e)
+{
+    struct sql_buf q = {0};
+    struct stmt *st;
+    int rc;
+
+    sql_add(&q, "SELECT r.id FROM resource r WHERE r.org = ");
+    sql_int_param(&q, org);
+    sql_add(&q, " AND r.kind = ");
+    sql_int_param(&q, KIND_DEVICE);
+    sql_selector(&q, sel, org, KIND_DEVICE);
+    sql_add(&q, " ORDER BY r.id");
+    st = sql_prepare(s, &q, e);
+    sql_free(&q);
+    if (!st)
+        return -1;
+    while ((rc = st_step(st, e)) == 1)
+        ids_add(out, st_col_int(st, 0));
+    st_free(st);
+    return rc;
+}
+
+static int members(struct store *s, int64_t fleet, struct ids *out, struct err *e)
+{
+    int64_t page[1000], after = 0;
+    int n, i;
+
+    while ((n = member_of(s, fleet, after, page, LEN(page), e)) > 0) {
+        for (i = 0; i < n; i++)
+            ids_add(out, page[i]);
+        after = page[n - 1];
+    }
+    return n;
+}
+
+static int toggle(struct store *s, int64_t device, int64_t fleet, bool joins, int64_t now,
+    const struct actor *who, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct member *m;
+    struct res r;
+    int n = member_list(s, a, device, &m, e);
+
+    if (n < 0 || res_get_id(s, a, device, &r, e) != 1)
+        return -1;
+    if ((joins ? join(s, a, device, fleet, now, e) : member_del(s, device, fleet, e)) < 0)
+        return -1;
+    return joined_or_left(s, a, &r, n, now, who, e);
+}
+
+int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
+    int64_t now, const struct actor *who, struct err *e)
+{
+    jv spec AUTO_JV = jv_parse(fleet->spec);
+    jv sel AUTO_JV = json_get(spec, "selector");
+    struct ids want = {0}, have = {0};
+    struct selector compiled = {.nothing = true};
+    size_t i = 0, k = 0, moved = 0;
+    int rc = -1;
+
+    store_cache_drop(s);
+    if (!gone && selector_from_json(a, sel, &compiled, e) < 0)
+        return -1;
+    if (matching(s, fleet->org, &compiled, &want, e) < 0 || members(s, fleet->id, &have, e) < 0)
+        goto out;
+    while (i < want.n || k < have.n) { /* both are sorted: a merge */
+        bool joins = k == have.n || (i < want.n && want.id[i] < have.id[k]);
+
+        if (!joins && i < want.n && want.id[i] == have.id[k]) {
+            i++;
+            k++;
+            continue;
+        }
+        if (toggle(s, joins ? want.id[i] : have.id[k], fleet->id, joins, now, who, e) < 0)
+            goto out;
+        moved++;
+        if (joins)
+            i++;
+        else
+            k++;
+    }
+    rc = moved ? task_render(s, fleet->org, e) : 0;
+out:
+    free(want.id);
+    free(have.id);
+    return rc;
+}

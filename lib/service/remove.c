@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/remove.h"
+
+#include "base/mem.h"
+#include "service/service.h"
+
+/* 1: it is there; 0: not, which is fine; -1 */
+static int exists(struct store *s, struct arena *a, const struct target *t,
+    const struct remove_options *o, struct err *e)
+{
+    struct res r;
+    int rc = res_get(s, a, s->org, t->kind, t->name, &r, e);
+
+    if (rc == 0 && !o->ignore_missing)
+        return target_missing(t->kind, t->name, e);
+    return rc;
+}
+
+static int check_all(struct store *s, struct arena *a, const struct targets *t,
+    const struct remove_options *o, struct err *e)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct kind *k = t->v[i].kind;
+
+        if (k->flags & KIND_LOG)
+            return err_set(e, FC_USAGE, "%s cannot be deleted", k->plural);
+        if (exists(s, a, &t->v[i], o, e) < 0)
+            return -1;
+        arena_reset(a);
+    }
+    return 0;
+}
+
+/* Deletes targets from..to in the open transaction; gone[] says which there were. */
+static int remove_chunk(struct store *s, struct arena *a, const struct targets *t, size_t from,
+    size_t to, bool *gone, const struct remove_options *o, struct err *e)
+{
+    for (size_t i = from; i < to; i++) {
+        const struct target *v = &t->v[i];
+        int rc = exists(s, a, v, o, e);
+
+        if (rc < 0)
+            return -1;
+        gone[i - from] = rc > 0;
+        if (rc > 0 && change_delete(s, a, s->org, v->kind, v->name, o->who, e) < 0)
+            return -1;
+        arena_reset(a);
+    }
+    return 0;
+}
+
+int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,
+    struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    bool gone[REMOVE_CHUNK];
+    size_t from, to, i;
+    int rc = check_all(s, a, t, o, e);
+
+    for (from = 0; rc == 0 && from < t->n; from = to) {
+        to = t->n - from > REMOVE_CHUNK ? from + REMOVE_CHUNK : t->n;
+        if (store_begin(s, e) < 0) {
+            rc = -1;
+        } else {
+            rc = remove_chunk(s, a, t, from, to, gone, o, e);
+            if (rc == 0 && !o->dry_run)
+                rc = store_commit(s, e);
+            store_rollback(s); /* nothing is left to undo after a commit */
+        }
+        if (rc < 0 && from > 0)
+            err_wrap(e, "after %s \"%s\" was deleted", t->v[from - 1].kind->singular,
+                t->v[from - 1].name);
+        for (i = from; rc == 0 && i < to; i++)
+            if (gone[i - from])
+                o->each(o->ctx, t->v[i].kind, t->v[i].name);
+        if (rc == 0 && o->progress)
+            o->progress(o->ctx, to, t->n);
+    }
+    return rc;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deletion of many resources, as users ask for it. */
+#ifndef FC_SERVICE_REMOVE_H
+#define FC_SERVICE_REMOVE_H
+
+#include "service/target.h"
+
+struct remove_options {
+    bool dry_run;        /* it is done in transactions that are rolled back */
+    bool ignore_missing; /* what does not exist is passed over */
+    const struct actor *who;
+    /* Each one that was (on a dry run: would be) deleted, in order. */
+    void (*each)(void *ctx, const struct kind *k, const char *name);
+    void (*progress)(void *ctx, size_t done, size_t total);
+    void *ctx;
+};
+enum { REMOVE_CHUNK = 1000 }; /* resources of one transaction, so that nobody has the lock for long */
+
+/* Nothing is deleted unless all exist (FC_NOTFOUND names the first that does not). Up to
+ * REMOVE_CHUNK it is all or nothing; the error of a later chunk names the last deleted one. */
+int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,
+    struct err *e);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/request.h"
+
+#include <string.h>
+
+const char *request_state(jv request)
+{
+    jv all AUTO_JV = json_at(request, "status.conditions");
+    const char *state = json_bool(request, "status.approval.approved", false) ? "Signing" :
+        "Pending";
+
+    if (jv_get_kind(all) == JV_KIND_ARRAY)
+        jv_array_foreach(all, i, c) {
+            const char *type = json_str(c, "type");
+
+            if (type && !strcmp(type, "Approved"))
+                state = "Approved";
+            else if (type && !strcmp(type, "Denied"))
+                state = "Denied";
+            jv_free(c);
+        }
+    return state;
+}
+
+/* The state of a stored one. */
+static const char *stored_state(const struct res *r)
+{
+    jv doc AUTO_JV = jv_object();
+
+    json_set(&doc, "status", r->status ? jv_parse(r->status) : jv_null());
+    return request_state(doc);
+}
+
+int request_pending(struct store *s, struct arena *a, const char ***names, size_t *n,
+    struct err *e)
+{
+    struct res_query q = {.org = s->org, .kind = kind_by_id(KIND_ENROLLMENTREQUEST)};
+    struct res_iter *it;
+    struct res r;
+    int rc;
+
+    if (res_list(s, &q, &it, e) < 0)
+        return -1;
+    while ((rc = res_next(it, &r, e)) == 1)
+        if (!strcmp(stored_state(&r), "Pending")) {
+            *names = xreallocarray(*names, *n + 1, sizeof **names);
+            (*names)[(*n)++] = arena_strdup(a, r.name);
+        }
+    res_list_end(it);
+    return rc;
+}
+
+static int decide(struct store *s, const char *name, const struct decision *d, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct res out;
+    int rc;
+
+    if (d->approve)
+        rc = enroll_approve(s, a, s->org, name, d->ca, d->how, d->who, &out, e);
+    else
+        rc = enroll_deny(s, a, s->org, name, d->message, d->who, e);
+    if (rc < 0 && e->code != FC_NOTFOUND && !strstr(e->msg, name))
+        err_wrap(e, "%s", name);
+    return rc;
+}
+
+int request_decide(struct store *s, const char *const *names, size_t n, const struct decision *d,
+    struct err *e)
+{
+    for (size_t from = 0, to; from < n; from = to) {
+        int rc = 0;
+
+        to = n - from > DECIDE_CHUNK ? from + DECIDE_CHUNK : n;
+        if (store_begin(s, e) < 0)
+            return -1;
+        for (size_t i = from; i < to && rc == 0; i++)
+            rc = decide(s, names[i], d, e);
+        if (rc == 0 && !d->dry_run)
+            rc = store_commit(s, e);
+        store_rollback(s); /* nothing is left to undo after a commit */
+        if (rc < 0)
+            return -1;
+        for (size_t i = from; i < to; i++)
+            d->each(d->ctx, names[i]);
+    }
+    return 0;
+}

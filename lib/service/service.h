@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Use cases: where a decision of lib/fleet meets its effects in the store. Commands, API handlers
+ * and task handlers call the same functions. Unless said otherwise they want an open write
+ * transaction and never commit.
+ */
+#ifndef FC_SERVICE_SERVICE_H
+#define FC_SERVICE_SERVICE_H
+
+#include "base/conf.h"
+#include "base/doc.h"
+#include "crypto/crypto.h"
+#include "fleet/render.h"
+#include "store/device.h"
+#include "store/queue.h"
+#include "store/resource.h"
+
+/* --- opening (open.c) ------------------------------------------------------------------------ */
+
+/* Opens the store that -S, then the configuration (and FC_STORE) name, and its organization (org
+ * NULL: configuration, FC_ORG, default). */
+int service_open(struct store *s, const struct conf *conf, const char *url, const char *org,
+    struct err *e);
+/* The URL that service_open would take; valid as long as conf. */
+const char *service_url(const struct conf *conf, const char *url, char buf[4096]);
+/* "user:NAME" of the process's user. */
+const char *service_user(char buf[64]);
+
+/* --- changes (change.c) ---------------------------------------------------------------------- */
+
+enum change { CHANGE_NONE, CHANGE_CREATED, CHANGE_UPDATED, CHANGE_DELETED };
+const char *change_name(enum change c); /* "unchanged", "created", "updated", "deleted" */
+
+enum {
+    PUT_CREATE_ONLY = 1 << 0, /* POST: an existing one is FC_CONFLICT */
+    PUT_TRUSTED = 1 << 1,     /* keep creationTimestamp and owner of the document */
+};
+
+/* Creates or replaces a resource from a validated document (borrowed): what is omitted of labels and
+ * annotations stays; server-managed members are ignored; metadata.resourceVersion, if given, must
+ * be the current one. Does all that follows: generation, revision, event, template version,
+ * memberships, tasks. *out (may be NULL) is the resource afterwards. */
+int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
+    const struct actor *who, unsigned flags, enum change *what, struct res *out, struct err *e);
+/* FC_NOTFOUND; FC_CONFLICT where something still needs it (an enrollment request whose device
+ * exists, a template version in use). */
+int change_delete(struct store *s, struct arena *a, int64_t org, const struct kind *k,
+    const char *name, const struct actor *who, struct err *e);
+
+/* --- apply (apply.c): documents of users ------------------------------------------------------ */
+
+struct apply_options {
+    bool dry_run;        /* everything happens in transactions that are rolled back */
+    bool partial;        /* invalid documents are reported and passed over */
+    bool allow_unknown;  /* unknown members where the contract leaves objects open */
+    bool atomic;         /* one transaction, up to APPLY_ATOMIC_MAX resources */
+    const struct actor *who;
+    /* Each committed (or, on a dry run, tried) resource, in order. */
+    void (*each)(void *ctx, const struct kind *k, const char *name, enum change what);
+    /* Each invalid document's problems: "source:line: path: what". */
+    void (*invalid)(void *ctx, const char *message);
+    /* After each chunk, for a progress bar. */
+    void (*progress)(void *ctx, size_t done, size_t total);
+    void *ctx;
+};
+enum { APPLY_CHUNK = 1000, APPLY_ATOMIC_MAX = 10000 };
+/* Validates all, then applies in chunks of its own transactions. The error of a later chunk names
+ * the last committed resource. Returns -1 also when documents were passed over (FC_INVALID). */
+int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
+    const struct apply_options *o, struct err *e);
+
+/* --- memberships (member.c) -------------------------------------------------------------------- */
+
+/* Which fleets match the device, after its labels changed; and which devices a fleet matches, after
+ * its selector changed or (gone) it is about to be deleted. */
+int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
+    const struct actor *who, struct err *e);
+int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
+    int64_t now, const struct actor *who, struct err *e);
+
+/* --- rendering (render.c) ---------------------------------------------------------------------- */
+
+/* Renders a stale device: assigned versions, device spec, new renderedVersion if the content moved
+ * (or a re-issue is due). An invalid spec is no error: SpecValid=False, the device keeps what it
+ * has, pending assignments fail. */
+int render_device(struct store *s, struct arena *a, int64_t device, int64_t now,
+    const struct actor *who, struct err *e);
+
+/* What a device would get, without effect. doc: a Device document (borrowed; only its name, labels
+ * and spec count). Without an open transaction of its own.
+ * latest: each fleet's newest version; else the assigned one where the device has one.
+ * overlay: Fleet documents that stand in for (or beside) the store's, or NULL. */
+struct preview_options {
+    bool latest;
+    const jv *overlay;
+    size_t noverlay;
+    int64_t now;
+};
+int render_preview(struct store *s, struct arena *a, int64_t org, jv doc,
+    const struct preview_options *o, struct rendered *out, struct err *e);
+/* The Device document with the rendered spec in place of its own, canonical. */
+void render_write(struct buf *b, jv doc, const struct rendered *r);
+/* The spec that the device was given last (canonical text in the arena), NULL if none. */
+int render_current(struct store *s, struct arena *a, int64_t org, const char *device,
+    const char **spec, struct err *e);
+
+/* --- devices (device.c) ------------------------------------------------------------------------ */
+
+/* A status report (a Device document with status, validated, borrowed): stores it, counts success or
+ * failure of assignments, sets off rollouts. */
+int device_report(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
+    const struct actor *who, struct err *e);
+/* Computes the summary columns anew from what is stored. */
+int device_refresh(struct store *s, struct arena *a, int64_t id, int64_t now,
+    const struct actor *who, struct err *e);
+
+/* --- rollouts (rollout.c) ----------------------------------------------------------------------- */
+
+/* A fleet's template or policy changed: makes the template version v<generation> if the template is
+ * new, and (re)starts the rollout as a task. */
+int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fleet,
+    bool template_changed, int64_t now, const struct actor *who, struct err *e);
+/* Takes the rollout as far as it can go now. *moved says whether anything changed (may be NULL). */
+int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
+    const struct actor *who, bool *moved, struct err *e);
+/* Re-issues the version to its failed and timed-out devices. FC_CONFLICT if there are none. */
+int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
+    const struct actor *who, int64_t *devices, struct err *e);
+
+struct rollout_report { /* for people: fc-rollout status */
+    const char *fleet;
+    const char *version;      /* "v3" or NULL */
+    const char *completed;    /* version before, or NULL */
+    enum rollout_status status;
+    const char *why;          /* or NULL */
+    int batch;                /* current one */
+    struct rollout_policy policy;
+    struct rollout_counts all;     /* total: devices of the fleet */
+    struct rollout_counts current; /* of the current batch */
+    int64_t blocked;          /* wait for another fleet's assignment */
+    int64_t started, changed;
+};
+int rollout_report(struct store *s, struct arena *a, int64_t org, const char *fleet,
+    struct rollout_report *out, struct err *e);
+/* Devices of the fleet that are pending, failed or timed out, by name. */
+int rollout_devices(struct store *s, struct arena *a, int64_t org, const char *fleet,
+    void (*each)(void *ctx, const struct progress *p), void *ctx, struct err *e);
+/* What the batches of a rollout would be now, if every device succeeded: for each (n + 1 with the
+ * final one) up to `max` names and the total. doc: a Fleet document (validated, borrowed) to plan
+ * for instead of the stored one, or an invalid jv. The caller rolls the transaction back. */
+struct rollout_plan_batch {
+    char label[64];           /* "batch 1 of 3" */
+    int threshold;            /* percent needed to start it; 0 for the first */
+    int64_t total;
+    const char *const *names; /* the first of them */
+    int64_t nnames;
+};
+int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *fleet, jv doc,
+    int64_t now, int64_t max, const struct actor *who, struct rollout_plan_batch **out, size_t *n,
+    struct err *e);
+
+/* --- enrollment and certificates (enroll.c) ---------------------------------------------------- */
+
+/* An agent's request (validated, borrowed): checks the CSR, strips status. FC_CONFLICT: exists. */
+int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
+    struct res *out, struct err *e);
+struct enroll_approval {
+    jv labels;           /* object, borrowed; may be invalid */
+    bool replace_labels; /* else they are laid over spec.labels */
+};
+/* Records the decision; a `sign` task does the rest. FC_INVALID: approved or denied already. */
+int enroll_record(struct store *s, struct arena *a, int64_t org, const char *name,
+    const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e);
+/* As enroll_record, and with a CA signs at once (sign.c): condition Approved, certificate and device
+ * come in one commit either way. FC_INVALID: the CSR names somebody else. ca NULL: enroll_record. */
+int enroll_approve(struct store *s, struct arena *a, int64_t org, const char *name, struct ca *ca,
+    const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e);
+int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name, const char *message,
+    const struct actor *who, struct err *e);
+/* Signs what was approved (sign.c): the handler of `sign` tasks. kind: EnrollmentRequest or
+ * CertificateSigningRequest. */
+int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
+    struct ca *ca, const struct actor *who, struct err *e);
+/* A certificate signing request of an agent (owner "Device/x"): approved by rule, signed by a task. */
+int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
+    const struct actor *who, struct res *out, struct err *e);
+/* Opens the CA that the configuration names ([ca], default STATE/ca). */
+int service_ca(const struct conf *conf, struct ca **ca, struct err *e);
+
+/* --- work (work.c) ------------------------------------------------------------------------------- */
+
+struct work_options {
+    const char *const *queues; /* ended by NULL; NULL: all that can be served (sign: only with a CA) */
+    struct ca *ca;             /* or NULL */
+    int64_t max;               /* tasks; 0: no limit */
+    void (*each)(void *ctx, const struct task *t, const struct err *failed); /* NULL err: done */
+    void *ctx;
+};
+/* What enqueues a task, once: stale devices are to be rendered; a fleet's rollout may move on (due
+ * 0: now); the rollouts that a device takes part in may. */
+int task_render(struct store *s, int64_t org, struct err *e);
+int task_rollout(struct store *s, int64_t org, const char *fleet, int64_t due, struct err *e);
+int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t device, struct err *e);
+int task_sign(struct store *s, const struct res *r, struct err *e);
+
+extern const char *const work_queues[]; /* "render", "rollout", "sign", NULL */
+/* Runs due tasks until none is left, each in its own transactions. *n: how many ran. A failed task
+ * is not an error of this function. */
+int work_drain(struct store *s, const struct work_options *o, int64_t *n, struct err *e);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Task handlers and the loop that runs them. A handler may run twice without harm. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/service.h"
+
+enum { RENDER_CHUNK = 200 }; /* devices of one transaction: well under 200 ms of write lock */
+
+struct worker {
+    struct store *s;
+    const struct work_options *o;
+    struct actor who;
+    char owner[UUID_LEN]; /* lease token */
+};
+
+/* All stale devices, in chunks of a transaction each. */
+static int do_render(struct worker *w, const struct task *t, struct err *e)
+{
+    int64_t ids[RENDER_CHUNK], after = 0;
+    int n, i;
+
+    do {
+        if (store_begin(w->s, e) < 0)
+            return -1;
+        n = device_stale_list(w->s, t->org, after, ids, RENDER_CHUNK, e);
+        for (i = 0; i < n; i++) {
+            struct arena *a AUTO_ARENA = arena_new();
+
+            if (render_device(w->s, a, ids[i], now_us(), &w->who, e) < 0)
+                n = -1;
+        }
+        if (n > 0)
+            after = ids[n - 1];
+        if (n >= 0 && n < RENDER_CHUNK && task_done(w->s, t, w->owner, e) < 0)
+            n = -1;
+        else if (n == RENDER_CHUNK && task_extend(w->s, t, w->owner, now_us() + TASK_LEASE, e) < 0)
+            n = -1;
+        if (n < 0 || store_commit(w->s, e) < 0) {
+            store_rollback(w->s);
+            return -1;
+        }
+    } while (n == RENDER_CHUNK);
+    return 0;
+}
+
+/* A handler of one transaction, which also ends the lease. */
+static int in_transaction(struct worker *w, const struct task *t, int (*handler)(struct worker *,
+    struct arena *, const struct task *, struct err *), struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+
+    if (store_begin(w->s, e) < 0)
+        return -1;
+    if (handler(w, a, t, e) < 0 || task_done(w->s, t, w->owner, e) < 0 ||
+        store_commit(w->s, e) < 0) {
+        store_rollback(w->s);
+        return -1;
+    }
+    return 0;
+}
+
+static int advance(struct worker *w, struct arena *a, const struct task *t, struct err *e)
+{
+    struct res r;
+    int rc = res_get(w->s, a, t->org, kind_by_id(KIND_FLEET), t->subject, &r, e);
+
+    if (rc <= 0)
+        return rc; /* deleted meanwhile */
+    return rollout_advance(w->s, a, t->org, t->subject, now_us(), &w->who, NULL, e);
+}
+
+static int do_rollout(struct worker *w, const struct task *t, struct err *e)
+{
+    return in_transaction(w, t, advance, e);
+}
+
+static int sign(struct worker *w, struct arena *a, const struct task *t, struct err *e)
+{
+    return enroll_sign(w->s, a, t->org, kind_parse(t->type, e), t->subject, w->o->ca, &w->who, e);
+}
+
+static int do_sign(struct worker *w, const struct task *t, struct err *e)
+{
+    return in_transaction(w, t, sign, e);
+}
+
+static const struct {
+    const char *queue;
+    int (*run)(struct worker *, const struct task *, struct err *);
+    bool needs_ca;
+} handlers[] = {
+    {"sign", do_sign, true},
+    {"rollout", do_rollout, false},
+    {"render", do_render, false},
+};
+
+const char *const work_queues[] = {"sign", "rollout", "render", NULL};
+
+static bool served(const struct work_options *o, size_t h)
+{
+    const char *const *q;
+
+    if (handlers[h].needs_ca && !o->ca)
+        return false;
+    for (q = o->queues; q && *q; q++)
+        if (strcmp(*q, handlers[h].queue) == 0)
+            return true;
+    return !o->queues;
+}
+
+static int note_failure(struct worker *w, const struct task *t, const char *why, struct err *e)
+{
+    struct event ev = {.kind = KIND_FLEET, .name = *t->subject ? t->subject : t->type,
+        .type = "Warning", .message = why};
+    int dead;
+
+    if (store_begin(w->s, e) < 0)
+        return -1;
+    dead = task_failed(w->s, t, why, now_us(), e);
+    ev.reason = dead > 0 ? "InternalTaskPermanentlyFailed" : "InternalTaskFailed";
+    if (strcmp(t->queue, "sign") == 0)
+        ev.kind = (int)kind_parse(t->type, NULL)->id;
+    else if (strcmp(t->queue, "render") == 0)
+        ev.kind = KIND_DEVICE;
+    if (dead < 0 || events_add(w->s, t->org, &w->who, &ev, e) < 0 || store_commit(w->s, e) < 0) {
+        store_rollback(w->s);
+        return -1;
+    }
+    return 0;
+}
+
+/* One task of any served queue: 1 ran, 0 none was due, -1. */
+static int run_one(struct worker *w, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct err why = {0};
+    struct task t;
+    size_t h;
+    int rc;
+
+    for (h = 0; h < LEN(handlers); h++) {
+        if (!served(w->o, h))
+            continue;
+        rc = task_lease(w->s, a, handlers[h].queue, w->owner, now_us(), &t, e);
+        if (rc < 0)
+            return -1;
+        if (rc == 0)
+            continue;
+        rc = handlers[h].run(w, &t, &why);
+        if (rc < 0 && note_failure(w, &t, why.msg, e) < 0)
+            return -1;
+        if (w->o->each)
+            w->o->each(w->o->ctx, &t, rc < 0 ? &why : NULL);
+        return 1;
+    }
+    return 0;
+}
+
+int work_drain(struct store *s, const struct work_options *o, int64_t *n, struct err *e)
+{
+    struct worker w = {.s = s, .o = o, .who = {"system", NULL, "fc-work"}};
+    int rc;
+
+    *n = 0;
+    uuid_random(w.owner);
+    if (store_begin(s, e) < 0)
+        return -1;
+    if (task_recover(s, now_us(), e) < 0 || store_commit(s, e) < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    while ((o->max == 0 || *n < o->max) && (rc = run_one(&w, e)) != 0) {
+        if (rc < 0)
+            return -1;
+        ++*n;
+    }
+    return 0;
+}

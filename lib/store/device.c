@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/device.h"
+
+#include <string.h>
+
+/* A statement with up to three integers, run to its end. Rows changed or -1. */
+static int64_t run_ints(struct store *s, enum sql name, size_t n, const int64_t *v, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, name, e);
+    size_t i;
+
+    if (!st)
+        return -1;
+    for (i = 0; i < n; i++)
+        st_int(st, (int)i + 1, v[i]);
+    return st_run(st, e);
+}
+
+#define RUN(s, name, e, ...) \
+    run_ints(s, name, LEN(((int64_t[]){__VA_ARGS__})), (int64_t[]){__VA_ARGS__}, e)
+
+/* Ids of a query with parameters (scope, after, limit). */
+static int id_list(struct store *s, enum sql name, int64_t scope, int64_t after, int64_t *ids, int n,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, name, e);
+    int k = 0, rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, scope);
+    st_int(st, 2, after);
+    st_int(st, 3, n);
+    while ((rc = st_step(st, e)) == 1)
+        ids[k++] = st_col_int(st, 0);
+    return rc < 0 ? -1 : k;
+}
+
+int device_add(struct store *s, const struct res *r, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_insert, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, r->id);
+    st_int(st, 2, r->org);
+    st_text(st, 3, r->name);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
+    int *stale, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_poll, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_text(st, 2, name);
+    if ((rc = st_step(st, e)) == 1) {
+        *id = st_col_int(st, 0);
+        *rendered = st_col_int(st, 1);
+        *stale = (int)st_col_int(st, 2);
+        st_reset(st);
+    }
+    return rc;
+}
+
+int device_get(struct store *s, struct arena *a, int64_t id, struct device *out, struct err *e)
+{
+    struct stmt *st;
+    int rc;
+
+    if (db_attach_seen(s->db, e) < 0 || !(st = db_stmt(s->db, SQL_device_get, e)))
+        return -1;
+    st_int(st, 1, id);
+    if ((rc = st_step(st, e)) != 1)
+        return rc;
+#define TEXT(i) arena_strdup(a, st_col_text(st, i, NULL))
+    *out = (struct device){
+        .id = st_col_int(st, 0),
+        .stale = (int)st_col_int(st, 1),
+        .rendered = st_col_int(st, 2),
+        .hash = TEXT(3),
+        .rendered_at = st_col_int(st, 4),
+        .fetched = st_col_int(st, 5),
+        .reported = st_col_int(st, 6),
+        .failure = TEXT(7),
+        .spec_valid = (int)st_col_int(st, 8),
+        .spec_message = TEXT(9),
+        .spec_since = st_col_int(st, 10),
+        .overlap_since = st_col_int(st, 11),
+        .conditions = TEXT(12),
+        .updated = TEXT(13),
+        .updated_info = TEXT(14),
+        .summary = TEXT(15),
+        .applications = TEXT(16),
+        .lifecycle = TEXT(17),
+        .last_seen = st_col_int(st, 18),
+    };
+    st_reset(st);
+    return 1;
+}
+
+int device_stale(struct store *s, int64_t id, int stale, struct err *e)
+{
+    return RUN(s, SQL_device_stale, e, id, stale) < 0 ? -1 : 0;
+}
+
+int device_rendered(struct store *s, int64_t id, int64_t version, const char *hash, int64_t now,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_rendered, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_int(st, 2, version);
+    st_text(st, 3, hash);
+    st_int(st, 4, now);
+    if (st_run(st, e) < 0)
+        return -1;
+    return RUN(s, SQL_member_rendered, e, id) < 0 ? -1 : 0;
+}
+
+int device_invalid(struct store *s, int64_t id, const char *message, int64_t now, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_invalid, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_text(st, 2, message);
+    st_int(st, 3, now);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int device_fetched(struct store *s, int64_t id, int64_t version, struct err *e)
+{
+    return RUN(s, SQL_device_fetched, e, id, version) < 0 ? -1 : 0;
+}
+
+int device_reported(struct store *s, int64_t id, int64_t version, const char *failure,
+    const char *conditions, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_reported, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_int(st, 2, version);
+    st_text(st, 3, failure);
+    st_text(st, 4, conditions);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int device_summary(struct store *s, const struct device *d, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_summary, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, d->id);
+    st_text(st, 2, d->updated);
+    st_text(st, 3, d->updated_info);
+    st_text(st, 4, d->summary);
+    st_text(st, 5, d->applications);
+    st_text(st, 6, d->lifecycle);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e)
+{
+    return RUN(s, SQL_device_overlap, e, id, since) < 0 ? -1 : 0;
+}
+
+int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
+    struct err *e)
+{
+    return id_list(s, SQL_device_stale_list, org, after, ids, n, e);
+}
+
+int rendered_put(struct store *s, const char *hash, const char *spec, int64_t now, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rendered_put, e);
+
+    if (!st)
+        return -1;
+    st_text(st, 1, hash);
+    st_text(st, 2, spec);
+    st_int(st, 3, now);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int rendered_get(struct store *s, struct arena *a, const char *hash, const char **spec,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rendered_get, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_text(st, 1, hash);
+    if ((rc = st_step(st, e)) < 0)
+        return -1;
+    if (rc == 0)
+        return err_set(e, FC_FAIL, "rendered spec %s is missing from the store", hash);
+    *spec = arena_strdup(a, st_col_text(st, 0, NULL));
+    st_reset(st);
+    return 0;
+}
+
+int member_list(struct store *s, struct arena *a, int64_t device, struct member **out,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_list, e);
+    int n = 0, cap = 0, rc;
+
+    *out = NULL;
+    if (!st)
+        return -1;
+    st_int(st, 1, device);
+    while ((rc = st_step(st, e)) == 1) {
+        if (n == cap) {
+            struct member *more = arena_alloc(a, (size_t)(cap = cap ? cap * 2 : 4) * sizeof *more);
+
+            if (n)
+                memcpy(more, *out, (size_t)n * sizeof *more);
+            *out = more;
+        }
+        (*out)[n++] = (struct member){
+            .fleet = st_col_int(st, 0),
+            .fleet_name = TEXT(1),
+            .assigned = st_col_int(st, 2),
+            .rendered = st_col_int(st, 3),
+            .good = st_col_int(st, 4),
+            .state = (int)st_col_int(st, 5),
+            .batch = (int)st_col_int(st, 6),
+            .assigned_at = st_col_int(st, 7),
+            .message = TEXT(8),
+            .assigned_name = TEXT(9),
+            .rendered_name = TEXT(10),
+            .latest_name = TEXT(11),
+            .latest = st_col_int(st, 12),
+            .rollout_status = (int)st_col_int(st, 13),
+        };
+    }
+#undef TEXT
+    return rc < 0 ? -1 : n;
+}
+
+int member_add(struct store *s, int64_t device, int64_t fleet, int64_t assigned, int64_t now,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_add, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, device);
+    st_int(st, 2, fleet);
+    if (assigned)
+        st_int(st, 3, assigned);
+    else
+        st_null(st, 3);
+    st_int(st, 4, assigned ? ASSIGN_PENDING : ASSIGN_NONE);
+    st_int(st, 5, assigned ? now : 0);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e)
+{
+    return RUN(s, SQL_member_del, e, device, fleet) < 0 ? -1 : 0;
+}
+
+int member_of(struct store *s, int64_t fleet, int64_t after, int64_t *ids, int n, struct err *e)
+{
+    return id_list(s, SQL_member_of, fleet, after, ids, n, e);
+}
+
+int member_succeed(struct store *s, int64_t device, struct err *e)
+{
+    return RUN(s, SQL_member_succeed, e, device) < 0 ? -1 : 0;
+}
+
+int member_fail(struct store *s, int64_t device, const char *message, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_fail, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, device);
+    st_text(st, 2, message);
+    return st_run(st, e) < 0 ? -1 : 0;
+}

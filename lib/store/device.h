@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the system keeps about a device, apart from its resource: the rendered version, what it
+ * fetched and reported, its memberships in fleets with the version assigned to it in each.
+ */
+#ifndef FC_STORE_DEVICE_H
+#define FC_STORE_DEVICE_H
+
+#include "fleet/rollout.h"
+#include "store/resource.h"
+
+enum { STALE_NO = 0, STALE_YES = 1, STALE_REISSUE = 2 /* a new version even for equal content */ };
+
+struct device {
+    int64_t id;
+    int stale;
+    int64_t rendered;       /* renderedVersion; 0: none yet */
+    const char *hash;       /* of the rendered spec, or NULL */
+    int64_t rendered_at;
+    int64_t fetched;        /* newest renderedVersion that was served to it */
+    int64_t reported;       /* renderedVersion that it says it runs */
+    const char *failure;    /* the failure report that was counted last, or NULL */
+    int spec_valid;         /* -1 never rendered, 0, 1 */
+    const char *spec_message;
+    int64_t spec_since, overlap_since;
+    const char *conditions; /* the device's own, JSON objects joined by ','; "" for none */
+    const char *updated, *updated_info, *summary, *applications, *lifecycle; /* as if connected */
+    int64_t last_seen;      /* 0: never */
+};
+
+enum assignment { /* device_fleet.state, stored */
+    ASSIGN_NONE = 0,     /* nothing assigned */
+    ASSIGN_PENDING = 1,  /* assigned, no report yet */
+    ASSIGN_SUCCEEDED = 2,
+    ASSIGN_FAILED = 3,
+    ASSIGN_TIMEDOUT = 4,
+};
+
+struct member {
+    int64_t fleet;          /* resource id */
+    const char *fleet_name;
+    int64_t assigned, rendered, good; /* template versions, 0: none */
+    int state, batch;
+    int64_t assigned_at;
+    const char *message;
+    const char *assigned_name, *rendered_name; /* store names "fleet/v1", or NULL */
+    const char *latest_name;
+    int64_t latest;         /* the fleet's newest template version; 0: none */
+    int rollout_status;
+};
+
+int device_add(struct store *s, const struct res *r, struct err *e);
+/* The poll: 1 found. */
+int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
+    int *stale, struct err *e);
+int device_get(struct store *s, struct arena *a, int64_t id, struct device *out, struct err *e);
+int device_stale(struct store *s, int64_t id, int stale, struct err *e);
+int device_rendered(struct store *s, int64_t id, int64_t version, const char *hash, int64_t now,
+    struct err *e); /* also: every member row's rendered = assigned */
+int device_invalid(struct store *s, int64_t id, const char *message, int64_t now, struct err *e);
+int device_fetched(struct store *s, int64_t id, int64_t version, struct err *e);
+int device_reported(struct store *s, int64_t id, int64_t version, const char *failure,
+    const char *conditions, struct err *e);
+int device_summary(struct store *s, const struct device *d, struct err *e); /* the five texts */
+int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e);
+/* Up to n ids of stale devices after `after`. Returns how many. */
+int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
+    struct err *e);
+
+int rendered_put(struct store *s, const char *hash, const char *spec, int64_t now, struct err *e);
+int rendered_get(struct store *s, struct arena *a, const char *hash, const char **spec,
+    struct err *e);
+
+/* Memberships of one device, oldest fleet first. Returns how many, -1: error. */
+int member_list(struct store *s, struct arena *a, int64_t device, struct member **out,
+    struct err *e);
+int member_add(struct store *s, int64_t device, int64_t fleet, int64_t assigned, int64_t now,
+    struct err *e);
+int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e);
+/* Ids of a fleet's devices after `after`, up to n. Returns how many. */
+int member_of(struct store *s, int64_t fleet, int64_t after, int64_t *ids, int n, struct err *e);
+/* Reports: pending assignments of the device whose content it runs succeed; or they fail. */
+int member_succeed(struct store *s, int64_t device, struct err *e);
+int member_fail(struct store *s, int64_t device, const char *message, struct err *e);
+
+/* --- rollouts, one row a fleet --------------------------------------------------------------- */
+
+struct rollout {
+    int64_t fleet, version, completed; /* resource ids of template versions, 0: none */
+    const char *digest;
+    struct rollout_state state;
+    int64_t started, changed;
+    const char *why;
+    const char *problem;    /* what makes the fleet invalid (a missing repository), or NULL */
+    int64_t problem_since;  /* when that last changed */
+    const char *version_name, *completed_name; /* read only: store names, or NULL */
+};
+int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out, struct err *e);
+int rollout_put(struct store *s, const struct rollout *r, struct err *e);
+int rollout_forget(struct store *s, int64_t fleet, struct err *e);
+/* Does anything still refer to a template version? 1 yes. */
+int template_used(struct store *s, int64_t version, struct err *e);
+/* Devices that are up to date no longer are, since their fleet has a new version. */
+int rollout_outdate(struct store *s, int64_t fleet, struct err *e);
+/* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */
+int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
+    struct err *e);
+/* Names of the devices of a batch, up to max, in the arena. Returns how many. */
+int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t version, int batch,
+    int64_t max, const char *const **names, struct err *e);
+/* Devices of the fleet that are pending, failed or timed out: calls each, by name. */
+struct progress {
+    const char *name;
+    int state, batch;
+    int64_t assigned_at;
+    const char *message, *version; /* version: store name or NULL */
+};
+int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
+    const struct progress *p), void *ctx, struct err *e);
+/* Counts of one batch; of all with batch < -1 (then total is the fleet's devices). */
+int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
+    struct rollout_counts *out, struct err *e);
+/* Assigns version to devices of a batch: those that match its selector and are connected since
+ * `seen_since` (a final batch: all that are left), that do not have it, and of which no other
+ * fleet's assignment is pending; at most rollout_batch_size of them, by name. Marks them stale.
+ * Returns how many. */
+int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    int index, const struct batch *b, int64_t now, struct err *e); /* b NULL: final */
+/* Devices of the fleet that wait because another fleet's assignment is unreported. */
+int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e);
+/* Failed and timed-out devices of the version become pending and are re-issued. How many. */
+int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e);
+/* Pending assignments older than `before` become timed out. How many. */
+int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t version, int64_t before,
+    struct err *e);
+/* Assignment time of the oldest pending device, 0: none. */
+int64_t rollout_oldest(struct store *s, int64_t fleet, int64_t version, struct err *e);
+
+/* --- views (view.c) -------------------------------------------------------------------------- */
+
+enum {
+    VIEW_SEEN = 1 << 0,     /* status.lastSeen as well */
+    VIEW_RENDERED = 1 << 1, /* spec is the rendered one (devices) */
+};
+/* A resource as the API shows it: stored texts spliced, nothing parsed. Annotations and conditions
+ * that the system keeps in columns are added for devices. */
+int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now, unsigned flags,
+    struct buf *out, struct err *e);
+#endif

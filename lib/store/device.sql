@@ -1,0 +1,178 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What the system keeps about devices: rendered versions, memberships, assigned versions.
+-- device.stale: 0 rendered, 1 to be rendered, 2 to be rendered under a new version even if equal.
+-- device_fleet.state: see enum assignment in store/device.h.
+
+-- :name device_insert
+INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, failure,
+    spec_valid, spec_message, spec_since, overlap_since, conditions, updated, updated_info, summary,
+    applications, lifecycle)
+VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL, 'Unknown',
+    'Unknown', 'Unknown')
+
+-- :name device_poll
+SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2
+
+-- :name device_get
+SELECT d.id, d.stale, d.rendered, d.hash, d.rendered_at, d.fetched, d.reported, d.failure,
+    d.spec_valid, d.spec_message, d.spec_since, d.overlap_since, d.conditions, d.updated,
+    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0)
+FROM device d LEFT JOIN seen.seen seen ON seen.id = d.id WHERE d.id = ?1
+
+-- :name device_stale
+UPDATE device SET stale = max(stale, ?2) WHERE id = ?1
+
+-- :name device_stale_list
+SELECT id FROM device WHERE org = ?1 AND stale > 0 AND id > ?2 ORDER BY id LIMIT ?3
+
+-- :name device_rendered
+UPDATE device SET stale = 0, rendered = ?2, hash = ?3, rendered_at = ?4, spec_valid = 1,
+    spec_message = NULL, spec_since = CASE WHEN spec_valid = 1 THEN spec_since ELSE ?4 END
+WHERE id = ?1
+
+-- :name device_invalid
+UPDATE device SET stale = 0, spec_since = CASE WHEN spec_valid = 0 THEN spec_since ELSE ?3 END,
+    spec_valid = 0, spec_message = ?2
+WHERE id = ?1
+
+-- :name device_fetched
+UPDATE device SET fetched = ?2 WHERE id = ?1
+
+-- :name device_reported
+UPDATE device SET reported = ?2, failure = ?3, conditions = ?4 WHERE id = ?1
+
+-- :name device_summary
+UPDATE device SET updated = ?2, updated_info = ?3, summary = ?4, applications = ?5, lifecycle = ?6
+WHERE id = ?1
+
+-- :name device_overlap
+UPDATE device SET overlap_since = ?2 WHERE id = ?1
+
+-- :name rendered_put
+INSERT INTO rendered (hash, spec, created) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING
+
+-- :name rendered_get
+SELECT spec FROM rendered WHERE hash = ?1
+
+-- :name member_list
+SELECT m.fleet, f.name, m.assigned, m.rendered, m.good, m.state, m.batch, m.assigned_at, m.message,
+    a.name, g.name, n.name, o.version, o.status
+FROM device_fleet m JOIN resource f ON f.id = m.fleet
+LEFT JOIN resource a ON a.id = m.assigned
+LEFT JOIN resource g ON g.id = m.rendered
+LEFT JOIN rollout o ON o.fleet = m.fleet
+LEFT JOIN resource n ON n.id = o.version
+WHERE m.device = ?1 ORDER BY f.created, f.name
+
+-- :name member_add
+INSERT INTO device_fleet (device, fleet, assigned, rendered, good, state, batch, assigned_at, message)
+VALUES (?1, ?2, ?3, NULL, NULL, ?4, -1, ?5, NULL)
+
+-- :name member_del
+DELETE FROM device_fleet WHERE device = ?1 AND fleet = ?2
+
+-- :name member_of
+SELECT device FROM device_fleet WHERE fleet = ?1 AND device > ?2 ORDER BY device LIMIT ?3
+
+-- :name member_progress
+SELECT r.name, m.state, m.batch, m.assigned_at, m.message, a.name
+FROM device_fleet m JOIN resource r ON r.id = m.device LEFT JOIN resource a ON a.id = m.assigned
+WHERE m.fleet = ?1 AND m.state IN (1, 3, 4) ORDER BY r.name
+
+-- :name member_rendered
+UPDATE device_fleet SET rendered = assigned WHERE device = ?1
+
+-- :name member_succeed
+UPDATE device_fleet SET state = 2, good = assigned, message = NULL
+WHERE device = ?1 AND state IN (1, 3, 4) AND rendered = assigned
+
+-- :name member_fail
+UPDATE device_fleet SET state = 3, message = ?2
+WHERE device = ?1 AND state = 1
+
+-- :name member_timeout
+UPDATE device_fleet SET state = 4, message = 'no report within the update timeout'
+WHERE fleet = ?1 AND assigned = ?2 AND state = 1 AND assigned_at < ?3
+
+-- :name member_deadline
+SELECT min(assigned_at) FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND state = 1
+
+-- :name member_retry
+UPDATE device_fleet SET state = 1, assigned_at = ?3, message = NULL
+WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4)
+
+-- :name member_retry_stale
+UPDATE device SET stale = 2 WHERE id IN
+    (SELECT device FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4))
+
+-- :name member_assign_all
+UPDATE device_fleet SET assigned = ?2, state = 1, batch = ?3, assigned_at = ?4, message = NULL
+WHERE fleet = ?1 AND assigned IS NOT ?2
+    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = device_fleet.device
+        AND x.fleet <> ?1 AND x.state = 1)
+
+-- :name member_assigned_stale
+UPDATE device SET stale = max(stale, 1) WHERE id IN
+    (SELECT device FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1)
+
+-- :name rollout_get
+SELECT o.version, o.completed, o.digest, o.status, o.batch, o.started, o.changed, o.why, o.problem,
+    o.problem_since, v.name, c.name
+FROM rollout o LEFT JOIN resource v ON v.id = o.version LEFT JOIN resource c ON c.id = o.completed
+WHERE o.fleet = ?1
+
+-- :name rollout_put
+INSERT INTO rollout (fleet, version, completed, digest, status, batch, started, changed, why,
+    problem, problem_since)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+ON CONFLICT (fleet) DO UPDATE SET version = excluded.version, completed = excluded.completed,
+    digest = excluded.digest, status = excluded.status, batch = excluded.batch,
+    started = excluded.started, changed = excluded.changed, why = excluded.why,
+    problem = excluded.problem, problem_since = excluded.problem_since
+
+-- :name rollout_counts
+SELECT count(*), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
+    count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4)
+FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3
+
+-- :name rollout_totals
+SELECT count(*), count(*) FILTER (WHERE assigned = ?2 AND state = 1),
+    count(*) FILTER (WHERE assigned = ?2 AND state = 2),
+    count(*) FILTER (WHERE assigned = ?2 AND state = 3),
+    count(*) FILTER (WHERE assigned = ?2 AND state = 4)
+FROM device_fleet WHERE fleet = ?1
+
+-- :name rollout_open
+SELECT o.fleet FROM rollout o JOIN resource f ON f.id = o.fleet
+WHERE f.org = ?1 AND o.fleet > ?2 AND o.status IN (0, 1) ORDER BY o.fleet LIMIT ?3
+
+-- :name rollout_blocked
+SELECT count(*) FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned IS NOT ?2
+    AND EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device AND x.fleet <> ?1
+        AND x.state = 1)
+
+-- :name rollout_forget
+DELETE FROM rollout WHERE fleet = ?1
+
+-- :name template_used
+SELECT 1 FROM device_fleet WHERE assigned = ?1
+UNION ALL SELECT 1 FROM device_fleet WHERE rendered = ?1
+UNION ALL SELECT 1 FROM device_fleet WHERE good = ?1
+UNION ALL SELECT 1 FROM rollout WHERE version = ?1 OR completed = ?1
+LIMIT 1
+
+-- :name fleet_list
+SELECT id, name, created, spec FROM resource WHERE org = ?1 AND kind = 2 ORDER BY created, name
+
+-- :name member_newest
+SELECT f.name FROM device_fleet m JOIN resource f ON f.id = m.fleet
+WHERE m.device = ?1 ORDER BY f.created DESC, f.name DESC LIMIT 1
+
+-- :name member_batch
+SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
+WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch = ?3 ORDER BY r.name LIMIT ?4
+
+-- :name device_outdate
+UPDATE device SET updated = 'OutOfDate',
+    updated_info = 'Device has not been updated to the latest device spec.'
+WHERE updated = 'UpToDate' AND id IN (SELECT device FROM device_fleet WHERE fleet = ?1)

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/resource.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static void read_row(struct stmt *st, struct arena *a, struct res *out)
+{
+#define TEXT(i) (a ? arena_strdup(a, st_col_text(st, i, NULL)) : st_col_text(st, i, NULL))
+    *out = (struct res){
+        .id = st_col_int(st, 0),
+        .org = st_col_int(st, 1),
+        .kind = kind_by_id((enum kind_id)st_col_int(st, 2)),
+        .name = TEXT(3),
+        .uid = TEXT(4),
+        .generation = st_col_int(st, 5),
+        .version = st_col_int(st, 6),
+        .created = st_col_int(st, 7),
+        .owner = TEXT(8),
+        .labels = TEXT(9),
+        .annotations = TEXT(10),
+        .spec = TEXT(11),
+        .status = TEXT(12),
+    };
+#undef TEXT
+}
+
+static int one_row(struct stmt *st, struct arena *a, struct res *out, struct err *e)
+{
+    int rc = st_step(st, e);
+
+    if (rc == 1) {
+        read_row(st, a, out);
+        st_reset(st);
+    }
+    return rc;
+}
+
+int res_get(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
+    struct res *out, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_res_get, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, k->id);
+    st_text(st, 3, name);
+    return one_row(st, a, out, e);
+}
+
+int res_get_id(struct store *s, struct arena *a, int64_t id, struct res *out, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_res_get_id, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    return one_row(st, a, out, e);
+}
+
+static int label_row(struct store *s, const struct res *r, enum sql verb, const char *key,
+    const char *value, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, verb, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, r->org);
+    st_int(st, 2, r->kind->id);
+    st_text(st, 3, key);
+    st_text(st, 4, value);
+    st_text(st, 5, r->name);
+    if (verb == SQL_label_add)
+        st_int(st, 6, r->id);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+/* Writes or removes the rows of those labels of r that `other` does not have alike. */
+static int label_rows(struct store *s, const struct res *r, enum sql verb, const char *labels,
+    const char *other, struct err *e)
+{
+    jv mine, theirs;
+    int rc = 0;
+
+    if (strcmp(labels, "{}") == 0 || (other && strcmp(labels, other) == 0))
+        return 0;
+    mine = jv_parse(labels); /* from the store: checked when it was written */
+    theirs = other ? jv_parse(other) : jv_object();
+    jv_object_foreach(mine, key, value) {
+        const char *k = jv_string_value(key), *v = jv_string_value(value);
+        jv same = jv_object_get(jv_copy(theirs), jv_copy(key));
+
+        if (rc == 0 && !(jv_get_kind(same) == JV_KIND_STRING &&
+            strcmp(jv_string_value(same), v) == 0))
+            rc = label_row(s, r, verb, k, v, e);
+        jv_free(same);
+        jv_free(key);
+        jv_free(value);
+    }
+    jv_free(mine);
+    jv_free(theirs);
+    return rc;
+}
+
+int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
+{
+    struct stmt *st;
+    char uid[UUID_LEN];
+
+    uuid_random(uid);
+    r->uid = arena_strdup(a, uid);
+    r->version = 1;
+    if (r->generation == 0)
+        r->generation = 1;
+    if (r->created == 0)
+        r->created = now_us();
+    if (!(st = db_stmt(s->db, SQL_res_insert, e)))
+        return -1;
+    st_int(st, 1, r->org);
+    st_int(st, 2, r->kind->id);
+    st_text(st, 3, r->name);
+    st_text(st, 4, r->uid);
+    st_int(st, 5, r->generation);
+    st_int(st, 6, r->created);
+    st_text(st, 7, r->owner);
+    st_text(st, 8, r->labels);
+    st_text(st, 9, r->annotations);
+    st_text(st, 10, r->spec);
+    if (st_run(st, e) < 0) {
+        if (e && e->code == FC_CONFLICT)
+            err_set(e, FC_CONFLICT, "%s of name \"%s\" already exists", r->kind->name,
+                res_meta_name(r));
+        return -1;
+    }
+    r->id = db_last_id(s->db);
+    if (!(st = db_stmt(s->db, SQL_res_insert_status, e)))
+        return -1;
+    st_int(st, 1, r->id);
+    st_text(st, 2, r->status);
+    if (st_run(st, e) < 0)
+        return -1;
+    return r->kind->flags & KIND_LABELS ? label_rows(s, r, SQL_label_add, r->labels, NULL, e) : 0;
+}
+
+int res_update(struct store *s, const struct res *old, struct res *new, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_res_touch, e);
+    int64_t n;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, old->id);
+    st_int(st, 2, old->version);
+    if ((n = st_run(st, e)) < 0)
+        return -1;
+    if (n == 0)
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed meanwhile", old->kind->name,
+            res_meta_name(old));
+    new->version = old->version + 1;
+    if (!(st = db_stmt(s->db, SQL_res_update, e)))
+        return -1;
+    st_int(st, 1, old->id);
+    st_int(st, 2, new->generation);
+    st_text(st, 3, new->owner);
+    st_text(st, 4, new->labels);
+    st_text(st, 5, new->annotations);
+    st_text(st, 6, new->spec);
+    if (st_run(st, e) < 0)
+        return -1;
+    if (!(old->kind->flags & KIND_LABELS))
+        return 0;
+    if (label_rows(s, old, SQL_label_del, old->labels, new->labels, e) < 0)
+        return -1;
+    return label_rows(s, old, SQL_label_add, new->labels, old->labels, e);
+}
+
+int res_set_status(struct store *s, int64_t id, const char *status, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_res_set_status, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_text(st, 2, status);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_res_set_owner, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_text(st, 2, owner);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int res_delete(struct store *s, const struct res *r, struct err *e)
+{
+    struct stmt *st;
+
+    if (r->kind->flags & KIND_LABELS && label_rows(s, r, SQL_label_del, r->labels, NULL, e) < 0)
+        return -1;
+    if (!(st = db_stmt(s->db, SQL_res_delete, e)))
+        return -1;
+    st_int(st, 1, r->id);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int revision_add(struct store *s, const struct actor *who, const struct res *r, bool deleted,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_revision_add, e);
+    struct buf doc AUTO_BUF = BUF_INIT;
+
+    if (!st)
+        return -1;
+    buf_printf(&doc, "{\"annotations\":%s,\"labels\":%s", r->annotations, r->labels);
+    if (r->spec)
+        buf_printf(&doc, ",\"spec\":%s", r->spec);
+    buf_addc(&doc, '}');
+    st_int(st, 1, r->org);
+    st_int(st, 2, r->kind->id);
+    st_text(st, 3, r->name);
+    st_text(st, 4, r->uid);
+    st_int(st, 5, r->generation);
+    st_int(st, 6, now_us());
+    st_text(st, 7, who->name);
+    st_text(st, 8, who->reason);
+    st_text(st, 9, deleted ? NULL : doc.p);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+const char *res_meta_name(const struct res *r)
+{
+    const char *slash = r->kind->flags & KIND_CHILD ? strchr(r->name, '/') : NULL;
+
+    return slash ? slash + 1 : r->name;
+}
+
+/* --- lists ---------------------------------------------------------------------------------- */
+
+struct res_iter {
+    struct stmt *st;
+    char *bound; /* text that a parameter borrows */
+};
+
+static void list_conditions(struct sql_buf *q, const struct res_query *l, char **prefix)
+{
+    size_t i;
+
+    sql_add(q, "r.org = ");
+    sql_int_param(q, l->org);
+    sql_add(q, " AND r.kind = ");
+    sql_int_param(q, l->kind->id);
+    if (l->from) {
+        sql_add(q, " AND r.name >= ");
+        sql_text_param(q, l->from);
+    }
+    if (l->parent) {
+        /* "parent/" and its successor "parent0", one behind the other */
+        size_t n = strlen(l->parent);
+
+        *prefix = xmalloc(2 * (n + 2));
+        snprintf(*prefix, n + 2, "%s/", l->parent);
+        snprintf(*prefix + n + 2, n + 2, "%s0", l->parent);
+        sql_add(q, " AND r.name >= ");
+        sql_text_param(q, *prefix);
+        sql_add(q, " AND r.name < ");
+        sql_text_param(q, *prefix + n + 2);
+    }
+    if (l->names) {
+        sql_add(q, " AND r.name IN (");
+        for (i = 0; i < l->nnames; i++) {
+            if (i)
+                sql_add(q, ",");
+            sql_text_param(q, l->names[i]);
+        }
+        sql_add(q, ")");
+    }
+    if (l->labels)
+        sql_selector(q, l->labels, l->org, l->kind->id);
+}
+
+int res_list(struct store *s, const struct res_query *l, struct res_iter **it, struct err *e)
+{
+    struct sql_buf q = {0};
+    char *prefix = NULL;
+    struct stmt *st;
+
+    sql_add(&q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
+        "r.owner, r.labels, r.annotations, r.spec, s.status FROM resource r "
+        "JOIN resource_status s ON s.id = r.id WHERE ");
+    list_conditions(&q, l, &prefix);
+    sql_add(&q, " ORDER BY r.name");
+    if (l->limit) {
+        sql_add(&q, " LIMIT ");
+        sql_int_param(&q, l->limit);
+    }
+    st = sql_prepare(s, &q, e);
+    sql_free(&q);
+    if (!st) {
+        free(prefix);
+        return -1;
+    }
+    *it = xcalloc(1, sizeof **it);
+    (*it)->st = st;
+    (*it)->bound = prefix;
+    return 0;
+}
+
+int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struct err *e)
+{
+    struct sql_buf q = {0};
+    char *prefix = NULL;
+    struct stmt *st;
+    int64_t n = -1;
+
+    sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM resource r WHERE ");
+    list_conditions(&q, l, &prefix);
+    if (cap) {
+        sql_add(&q, " LIMIT ");
+        sql_int_param(&q, cap);
+    }
+    sql_add(&q, ") AS page");
+    st = sql_prepare(s, &q, e);
+    sql_free(&q);
+    if (st && st_step(st, e) == 1)
+        n = st_col_int(st, 0);
+    st_free(st);
+    free(prefix);
+    return n;
+}
+
+int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner, int64_t limit,
+    struct res_iter **it, struct err *e)
+{
+    struct stmt *st = db_prepare(s->db, sql_text[SQL_res_children], e);
+
+    if (!st)
+        return -1;
+    *it = xcalloc(1, sizeof **it);
+    (*it)->st = st;
+    (*it)->bound = xstrdup(owner);
+    st_int(st, 1, org);
+    st_int(st, 2, k->id);
+    st_text(st, 3, (*it)->bound);
+    st_int(st, 4, limit ? limit : INT64_MAX);
+    return 0;
+}
+
+int res_next(struct res_iter *it, struct res *out, struct err *e)
+{
+    int rc = st_step(it->st, e);
+
+    if (rc == 1)
+        read_row(it->st, NULL, out);
+    return rc;
+}
+
+void res_list_end(struct res_iter *it)
+{
+    if (!it)
+        return;
+    st_free(it->st);
+    free(it->bound);
+    free(it);
+}

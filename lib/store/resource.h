@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resources: rows of every kind, their labels, revisions, lists. */
+#ifndef FC_STORE_RESOURCE_H
+#define FC_STORE_RESOURCE_H
+
+#include "fleet/kind.h"
+#include "fleet/selector.h"
+#include "store/store.h"
+
+struct res {
+    int64_t id;               /* row; 0 before it is inserted */
+    int64_t org;
+    const struct kind *kind;
+    const char *name;         /* store name: of a KIND_CHILD "parent/name" */
+    const char *uid;
+    int64_t generation, version, created;
+    const char *owner;        /* "Fleet/x" or NULL */
+    const char *labels, *annotations; /* canonical JSON objects, "{}" for none */
+    const char *spec, *status;        /* canonical JSON or NULL */
+};
+
+/* metadata.name of a resource: the store name without its parent. */
+const char *res_meta_name(const struct res *r);
+
+/* 1 found, 0 not, -1 error. */
+int res_get(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
+    struct res *out, struct err *e);
+int res_get_id(struct store *s, struct arena *a, int64_t id, struct res *out, struct err *e);
+
+/* Fills id, uid, version (1) and, if 0, created. A taken name is FC_CONFLICT. */
+int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e);
+/* Replaces owner, labels, annotations, spec, generation of old's row (label rows follow) and
+ * counts the version on. FC_CONFLICT if the row is no longer at old->version. Sets new->version. */
+int res_update(struct store *s, const struct res *old, struct res *new, struct err *e);
+/* Writes status alone and counts the version on; no revision, no generation. */
+int res_set_status(struct store *s, int64_t id, const char *status, struct err *e);
+/* The system's own bookkeeping: does not move the version. */
+int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e);
+int res_delete(struct store *s, const struct res *r, struct err *e);
+
+/* A revision of what a user wrote: labels, annotations, spec; deleted: doc NULL. */
+int revision_add(struct store *s, const struct actor *who, const struct res *r, bool deleted,
+    struct err *e);
+
+struct res_query {
+    int64_t org;
+    const struct kind *kind;
+    const struct selector *labels; /* NULL: all */
+    const char *parent;            /* KIND_CHILD: only those of this parent, or NULL */
+    const char *const *names;      /* only these, or NULL */
+    size_t nnames;
+    const char *from;              /* first name (inclusive), or NULL */
+    int64_t limit;                 /* 0: no limit */
+};
+struct res_iter;
+int res_list(struct store *s, const struct res_query *q, struct res_iter **it, struct err *e);
+/* 1: *out is filled, valid until the next call; 0: end; -1: error. */
+int res_next(struct res_iter *it, struct res *out, struct err *e);
+void res_list_end(struct res_iter *it); /* NULL is fine */
+/* How many match, counted up to cap (0: all). -1: error. */
+int64_t res_count(struct store *s, const struct res_query *q, int64_t cap, struct err *e);
+/* Children of "Fleet/x" and the like, newest first. */
+int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner, int64_t limit,
+    struct res_iter **it, struct err *e);
+
+/* --- compiled selectors (select.c) ----------------------------------------------------------- */
+
+/* SQL text with its parameters, in order. */
+struct sql_buf {
+    struct buf text;
+    struct sql_param {
+        const char *s; /* borrowed; NULL: n */
+        int64_t n;
+    } *param;
+    size_t n;
+};
+void sql_add(struct sql_buf *q, const char *text);
+/* Appends "?N" and the parameter. */
+void sql_text_param(struct sql_buf *q, const char *s);
+void sql_int_param(struct sql_buf *q, int64_t n);
+/* A condition over resource rows named `r`: " AND ..." for each requirement. */
+void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind);
+struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e); /* and bound */
+void sql_free(struct sql_buf *q);
+
+#endif

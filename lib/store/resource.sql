@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Resources and their label rows.
+
+-- :name res_get
+SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, r.owner, r.labels,
+    r.annotations, r.spec, s.status
+FROM resource r JOIN resource_status s ON s.id = r.id
+WHERE r.org = ?1 AND r.kind = ?2 AND r.name = ?3
+
+-- :name res_get_id
+SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, r.owner, r.labels,
+    r.annotations, r.spec, s.status
+FROM resource r JOIN resource_status s ON s.id = r.id
+WHERE r.id = ?1
+
+-- :name res_insert
+INSERT INTO resource (org, kind, name, uid, generation, created, owner, labels, annotations, spec)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- :name res_insert_status
+INSERT INTO resource_status (id, version, status) VALUES (?1, 1, ?2)
+
+-- :name res_update
+UPDATE resource SET generation = ?2, owner = ?3, labels = ?4, annotations = ?5, spec = ?6
+WHERE id = ?1
+
+-- :name res_set_owner
+UPDATE resource SET owner = ?2 WHERE id = ?1
+
+-- :name res_touch
+UPDATE resource_status SET version = version + 1 WHERE id = ?1 AND version = ?2
+
+-- :name res_set_status
+UPDATE resource_status SET version = version + 1, status = ?2 WHERE id = ?1
+
+-- :name res_delete
+DELETE FROM resource WHERE id = ?1
+
+-- :name label_add
+INSERT INTO label (org, kind, key, value, name, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- :name label_del
+DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND name = ?5
+
+-- :name res_children
+SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, r.owner, r.labels,
+    r.annotations, r.spec, s.status
+FROM resource r JOIN resource_status s ON s.id = r.id
+WHERE r.org = ?1 AND r.kind = ?2 AND r.owner = ?3 ORDER BY r.created DESC, r.name DESC LIMIT ?4

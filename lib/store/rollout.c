@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rollouts in the store: which devices of a fleet have which version assigned, and how they did. */
+#include "store/device.h"
+
+#include "fleet/summary.h"
+
+int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rollout_get, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    if ((rc = st_step(st, e)) != 1)
+        return rc;
+    *out = (struct rollout){
+        .fleet = fleet,
+        .version = st_col_int(st, 0),
+        .completed = st_col_int(st, 1),
+        .digest = arena_strdup(a, st_col_text(st, 2, NULL)),
+        .state = {(enum rollout_status)st_col_int(st, 3), (int)st_col_int(st, 4)},
+        .started = st_col_int(st, 5),
+        .changed = st_col_int(st, 6),
+        .why = arena_strdup(a, st_col_text(st, 7, NULL)),
+        .problem = arena_strdup(a, st_col_text(st, 8, NULL)),
+        .problem_since = st_col_int(st, 9),
+        .version_name = arena_strdup(a, st_col_text(st, 10, NULL)),
+        .completed_name = arena_strdup(a, st_col_text(st, 11, NULL)),
+    };
+    st_reset(st);
+    return 1;
+}
+
+int rollout_put(struct store *s, const struct rollout *r, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rollout_put, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, r->fleet);
+    if (r->version)
+        st_int(st, 2, r->version);
+    if (r->completed)
+        st_int(st, 3, r->completed);
+    st_text(st, 4, r->digest);
+    st_int(st, 5, r->state.status);
+    st_int(st, 6, r->state.batch);
+    st_int(st, 7, r->started);
+    st_int(st, 8, r->changed);
+    st_text(st, 9, r->why);
+    st_text(st, 10, r->problem);
+    st_int(st, 11, r->problem_since);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
+    struct rollout_counts *out, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, batch < -1 ? SQL_rollout_totals : SQL_rollout_counts, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    st_int(st, 2, version);
+    if (batch >= -1)
+        st_int(st, 3, batch);
+    if (st_step(st, e) != 1)
+        return -1;
+    *out = (struct rollout_counts){
+        .total = st_col_int(st, 0),
+        .pending = st_col_int(st, 1),
+        .succeeded = st_col_int(st, 2),
+        .failed = st_col_int(st, 3),
+        .timedout = st_col_int(st, 4),
+    };
+    st_reset(st);
+    return 0;
+}
+
+static int64_t count_of(struct store *s, const struct sql_buf *q, struct err *e)
+{
+    struct stmt *st = sql_prepare(s, q, e);
+    int64_t n = -1;
+
+    if (st && st_step(st, e) == 1)
+        n = st_col_int(st, 0);
+    st_free(st);
+    return n;
+}
+
+/* Which devices a batch may pick from: members that match its selector. */
+static void matching(struct sql_buf *q, int64_t org, int64_t fleet, const struct selector *sel)
+{
+    sql_add(q, "FROM device_fleet m JOIN resource r ON r.id = m.device WHERE m.fleet = ");
+    sql_int_param(q, fleet);
+    if (sel)
+        sql_selector(q, sel, org, KIND_DEVICE);
+}
+
+/* Those of them that do not have the version, are connected, and that no other fleet is busy with. */
+static void candidates(struct sql_buf *q, int64_t fleet, int64_t version, int64_t seen_since)
+{
+    sql_add(q, " AND m.assigned IS NOT ");
+    sql_int_param(q, version);
+    sql_add(q, " AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device "
+        "AND x.state = 1 AND x.fleet <> ");
+    sql_int_param(q, fleet);
+    sql_add(q, ") AND EXISTS (SELECT 1 FROM seen.seen v WHERE v.id = m.device AND v.at >= ");
+    sql_int_param(q, seen_since);
+    sql_add(q, ")");
+}
+
+static int64_t batch_size(struct store *s, int64_t org, int64_t fleet, int64_t version,
+    const struct batch *b, const struct selector *sel, int64_t seen_since, struct err *e)
+{
+    struct sql_buf all = {0}, have = {0}, rest = {0};
+    int64_t n_all, n_have, n_rest, n = -1;
+
+    sql_add(&all, "SELECT count(*) ");
+    matching(&all, org, fleet, sel);
+    sql_add(&have, "SELECT count(*) ");
+    matching(&have, org, fleet, sel);
+    sql_add(&have, " AND m.assigned = ");
+    sql_int_param(&have, version);
+    sql_add(&rest, "SELECT count(*) ");
+    matching(&rest, org, fleet, sel);
+    candidates(&rest, fleet, version, seen_since);
+    if ((n_all = count_of(s, &all, e)) >= 0 && (n_have = count_of(s, &have, e)) >= 0 &&
+        (n_rest = count_of(s, &rest, e)) >= 0)
+        n = rollout_batch_size(b, n_all, n_have, n_rest);
+    sql_free(&all);
+    sql_free(&have);
+    sql_free(&rest);
+    return n;
+}
+
+static int64_t run_sql(struct store *s, const struct sql_buf *q, struct err *e)
+{
+    struct stmt *st = sql_prepare(s, q, e);
+    int64_t n = st ? st_run(st, e) : -1;
+
+    st_free(st);
+    return n;
+}
+
+static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
+    int64_t version, int index, const struct batch *b, int64_t now, struct err *e)
+{
+    struct selector sel, *psel = NULL;
+    int64_t since = now - SUMMARY_DISCONNECTED, size, n;
+    struct sql_buf q = {0};
+
+    if (jv_is_valid(b->selector)) {
+        if (selector_from_json(a, b->selector, &sel, e) < 0)
+            return -1;
+        psel = &sel;
+    }
+    if ((size = batch_size(s, org, fleet, version, b, psel, since, e)) <= 0)
+        return size;
+    sql_add(&q, "UPDATE device_fleet SET state = 1, message = NULL, assigned = ");
+    sql_int_param(&q, version);
+    sql_add(&q, ", batch = ");
+    sql_int_param(&q, index);
+    sql_add(&q, ", assigned_at = ");
+    sql_int_param(&q, now);
+    sql_add(&q, " WHERE fleet = ");
+    sql_int_param(&q, fleet);
+    sql_add(&q, " AND device IN (SELECT m.device ");
+    matching(&q, org, fleet, psel);
+    candidates(&q, fleet, version, since);
+    sql_add(&q, " ORDER BY r.name LIMIT ");
+    sql_int_param(&q, size);
+    sql_add(&q, ")");
+    n = run_sql(s, &q, e);
+    sql_free(&q);
+    return n;
+}
+
+static int64_t run3(struct store *s, enum sql name, int64_t p1, int64_t p2, int64_t p3, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, name, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, p1);
+    st_int(st, 2, p2);
+    st_int(st, 3, p3);
+    return st_run(st, e);
+}
+
+int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    int index, const struct batch *b, int64_t now, struct err *e)
+{
+    struct stmt *st;
+    int64_t n;
+
+    if (db_attach_seen(s->db, e) < 0)
+        return -1;
+    if (b)
+        n = assign_batch(s, a, org, fleet, version, index, b, now, e);
+    else {
+        if (!(st = db_stmt(s->db, SQL_member_assign_all, e)))
+            return -1;
+        st_int(st, 1, fleet);
+        st_int(st, 2, version);
+        st_int(st, 3, index);
+        st_int(st, 4, now);
+        n = st_run(st, e);
+    }
+    if (n > 0 && run3(s, SQL_member_assigned_stale, fleet, version, index, e) < 0)
+        return -1;
+    return n;
+}
+
+static int64_t one_int(struct store *s, enum sql name, int64_t p1, int64_t p2, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, name, e);
+    int64_t n;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, p1);
+    st_int(st, 2, p2);
+    if (st_step(st, e) != 1)
+        return -1;
+    n = st_col_int(st, 0);
+    st_reset(st);
+    return n;
+}
+
+int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e)
+{
+    return one_int(s, SQL_rollout_blocked, fleet, version, e);
+}
+
+int64_t rollout_oldest(struct store *s, int64_t fleet, int64_t version, struct err *e)
+{
+    return one_int(s, SQL_member_deadline, fleet, version, e);
+}
+
+int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_retry_stale, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    st_int(st, 2, version);
+    if (st_run(st, e) < 0)
+        return -1;
+    return run3(s, SQL_member_retry, fleet, version, now, e);
+}
+
+int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t version, int64_t before,
+    struct err *e)
+{
+    return run3(s, SQL_member_timeout, fleet, version, before, e);
+}
+
+int rollout_forget(struct store *s, int64_t fleet, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rollout_forget, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int template_used(struct store *s, int64_t version, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_template_used, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, version);
+    if ((rc = st_step(st, e)) == 1)
+        st_reset(st);
+    return rc;
+}
+
+int rollout_outdate(struct store *s, int64_t fleet, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_device_outdate, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_rollout_open, e);
+    int k = 0, rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, after);
+    st_int(st, 3, n);
+    while ((rc = st_step(st, e)) == 1)
+        ids[k++] = st_col_int(st, 0);
+    return rc < 0 ? -1 : k;
+}
+
+int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t version, int batch,
+    int64_t max, const char *const **names, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_batch, e);
+    const char **v = arena_alloc(a, (size_t)(max + 1) * sizeof *v);
+    int64_t n = 0;
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    st_int(st, 2, version);
+    st_int(st, 3, batch);
+    st_int(st, 4, max);
+    while ((rc = st_step(st, e)) == 1)
+        v[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
+    *names = v;
+    return rc < 0 ? -1 : n;
+}
+
+int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
+    const struct progress *p), void *ctx, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_member_progress, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    while ((rc = st_step(st, e)) == 1)
+        each(ctx, &(struct progress){
+            .name = st_col_text(st, 0, NULL),
+            .state = (int)st_col_int(st, 1),
+            .batch = (int)st_col_int(st, 2),
+            .assigned_at = st_col_int(st, 3),
+            .message = st_col_text(st, 4, NULL),
+            .version = st_col_text(st, 5, NULL),
+        });
+    return rc;
+}

@@ -1,0 +1,157 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The tables, as migrations: migrate_N takes a store from version N-1 to N. Once released, a
+-- migration never changes. Times are microseconds since the epoch, UTC. Texts named labels,
+-- annotations, spec, status, details and payload are canonical JSON.
+
+-- :name migrate_1
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE organization (
+    id INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE resource (
+    id INTEGER PRIMARY KEY,
+    org INTEGER NOT NULL REFERENCES organization(id),
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    owner TEXT,
+    labels TEXT NOT NULL,
+    annotations TEXT NOT NULL,
+    spec TEXT,
+    UNIQUE (org, kind, name)
+);
+CREATE INDEX resource_owner ON resource (org, kind, owner, name) WHERE owner IS NOT NULL;
+CREATE INDEX resource_created ON resource (org, kind, created);
+CREATE TABLE resource_status (
+    id INTEGER PRIMARY KEY REFERENCES resource(id) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    status TEXT
+);
+CREATE TABLE label (
+    org INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    name TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (org, kind, key, value, name)
+) WITHOUT ROWID;
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY REFERENCES resource(id) ON DELETE CASCADE,
+    org INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    stale INTEGER NOT NULL,
+    rendered INTEGER NOT NULL,
+    hash TEXT,
+    rendered_at INTEGER NOT NULL,
+    fetched INTEGER NOT NULL,
+    reported INTEGER NOT NULL,
+    failure TEXT,
+    spec_valid INTEGER NOT NULL,
+    spec_message TEXT,
+    spec_since INTEGER NOT NULL,
+    overlap_since INTEGER NOT NULL,
+    conditions TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    updated_info TEXT,
+    summary TEXT NOT NULL,
+    applications TEXT NOT NULL,
+    lifecycle TEXT NOT NULL
+);
+CREATE UNIQUE INDEX device_name ON device (org, name, rendered, stale, id);
+CREATE INDEX device_stale ON device (org, id) WHERE stale > 0;
+CREATE INDEX device_updated ON device (org, updated);
+CREATE TABLE rendered (
+    hash TEXT PRIMARY KEY,
+    spec TEXT NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE TABLE device_fleet (
+    device INTEGER NOT NULL REFERENCES resource(id) ON DELETE CASCADE,
+    fleet INTEGER NOT NULL REFERENCES resource(id) ON DELETE CASCADE,
+    assigned INTEGER REFERENCES resource(id),
+    rendered INTEGER REFERENCES resource(id),
+    good INTEGER REFERENCES resource(id),
+    state INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    assigned_at INTEGER NOT NULL,
+    message TEXT,
+    PRIMARY KEY (device, fleet)
+) WITHOUT ROWID;
+CREATE INDEX device_fleet_fleet ON device_fleet (fleet, assigned, batch, state, device);
+CREATE INDEX device_fleet_assigned ON device_fleet (assigned);
+CREATE INDEX device_fleet_rendered ON device_fleet (rendered);
+CREATE INDEX device_fleet_good ON device_fleet (good);
+CREATE TABLE rollout (
+    fleet INTEGER PRIMARY KEY REFERENCES resource(id) ON DELETE CASCADE,
+    version INTEGER REFERENCES resource(id),
+    completed INTEGER REFERENCES resource(id),
+    digest TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    why TEXT,
+    problem TEXT,
+    problem_since INTEGER NOT NULL
+);
+CREATE INDEX rollout_version ON rollout (version);
+CREATE INDEX rollout_completed ON rollout (completed);
+CREATE TABLE revision (
+    id INTEGER PRIMARY KEY,
+    org INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT,
+    doc TEXT
+);
+CREATE INDEX revision_name ON revision (org, kind, name, id);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    org INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    type TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    source TEXT NOT NULL,
+    message TEXT NOT NULL,
+    details TEXT
+);
+CREATE INDEX event_name ON event (org, kind, name, seq);
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY,
+    queue TEXT NOT NULL,
+    type TEXT NOT NULL,
+    org INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    payload TEXT,
+    dedupe TEXT,
+    state INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    owner TEXT,
+    lease INTEGER NOT NULL,
+    error TEXT,
+    created INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX task_dedupe ON task (dedupe) WHERE state = 0;
+CREATE INDEX task_due ON task (state, queue, due);
+CREATE TABLE lock (
+    name TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    lease INTEGER NOT NULL
+) WITHOUT ROWID;

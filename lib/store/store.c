@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static const enum sql migrations[] = {SQL_migrate_1};
+_Static_assert(LEN(migrations) == STORE_SCHEMA, "a migration for each schema version");
+
+static int64_t schema_version(struct db *d, struct err *e)
+{
+    struct stmt *st = db_stmt(d, SQL_user_version, e);
+    int64_t v;
+
+    if (!st || st_step(st, e) < 0)
+        return -1;
+    v = st_col_int(st, 0);
+    st_reset(st);
+    return v;
+}
+
+/* Takes the store to the newest schema version, all or nothing; somebody else may have done it. */
+static int migrate(struct db *d, struct err *e)
+{
+    char pragma[64];
+    int64_t v;
+
+    if (db_begin(d, true, e) < 0)
+        return -1;
+    if ((v = schema_version(d, e)) < 0)
+        goto fail;
+    for (; v < STORE_SCHEMA; v++)
+        if (db_exec(d, sql_text[migrations[v]], e) < 0)
+            goto fail;
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", STORE_SCHEMA);
+    if (db_exec(d, pragma, e) < 0)
+        goto fail;
+    return db_commit(d, e);
+fail:
+    db_rollback(d);
+    return -1;
+}
+
+static int first_rows(struct db *d, struct err *e)
+{
+    char uid[UUID_LEN];
+    struct stmt *st;
+
+    uuid_random(uid);
+    if (!(st = db_stmt(d, SQL_meta_put, e)))
+        return -1;
+    st_text(st, 1, "uid");
+    st_text(st, 2, uid);
+    if (st_run(st, e) < 0 || !(st = db_stmt(d, SQL_org_add, e)))
+        return -1;
+    st_text(st, 1, ORG_DEFAULT);
+    st_text(st, 2, "default");
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int store_init(const char *url, struct err *e)
+{
+    struct db *d = NULL, *side = NULL;
+    mode_t mask = umask(0077); /* the store holds what only its owner may read */
+    int64_t v;
+    int rc = -1;
+
+    if (db_open(&d, url, DB_CREATE, e) < 0)
+        goto out;
+    if ((v = schema_version(d, e)) < 0)
+        goto out;
+    if (v > 0) {
+        err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d));
+        goto out;
+    }
+    if (migrate(d, e) < 0 || db_begin(d, true, e) < 0)
+        goto out;
+    if (first_rows(d, e) < 0 || db_commit(d, e) < 0) {
+        db_rollback(d);
+        goto out;
+    }
+    if (db_open(&side, url, DB_SEEN, e) < 0)
+        goto out;
+    rc = 0;
+out:
+    umask(mask);
+    db_close(side);
+    db_close(d);
+    return rc;
+}
+
+int store_open(struct store *s, const char *url, struct err *e)
+{
+    int64_t v;
+
+    memset(s, 0, sizeof *s);
+    if (db_open(&s->db, url, 0, e) < 0) {
+        if (e && e->code == FC_NOTFOUND)
+            err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
+        return -1;
+    }
+    s->url = xstrdup(url);
+    if ((v = schema_version(s->db, e)) < 0)
+        goto fail;
+    if (v == 0) {
+        err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
+        goto fail;
+    }
+    if (v > STORE_SCHEMA) {
+        err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows %d: "
+            "use a newer one", url, (long long)v, STORE_SCHEMA);
+        goto fail;
+    }
+    if (v < STORE_SCHEMA && migrate(s->db, e) < 0)
+        goto fail;
+    return 0;
+fail:
+    store_close(s);
+    return -1;
+}
+
+void store_close(struct store *s)
+{
+    store_cache_drop(s);
+    db_close(s->seen);
+    db_close(s->db);
+    free(s->url);
+    memset(s, 0, sizeof *s);
+}
+
+int store_begin(struct store *s, struct err *e)
+{
+    if (db_attach_seen(s->db, e) < 0) /* cannot be done later, inside the transaction */
+        return -1;
+    return db_begin(s->db, true, e);
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+    store_cache_drop(s);
+    return db_commit(s->db, e);
+}
+
+void store_cache_drop(struct store *s)
+{
+    if (s->cache)
+        s->cache_free(s->cache);
+    s->cache = NULL;
+}
+
+void store_rollback(struct store *s)
+{
+    store_cache_drop(s);
+    db_rollback(s->db);
+}
+
+int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_org_find, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_text(st, 1, uid_or_name);
+    rc = st_step(st, e);
+    if (rc == 0)
+        return err_set(e, FC_NOTFOUND, "Organization of name \"%s\" not found", uid_or_name);
+    if (rc < 0)
+        return -1;
+    *org = st_col_int(st, 0);
+    st_reset(st);
+    return 0;
+}
+
+int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
+{
+    struct stmt *st;
+    size_t i;
+
+    if (n == 0)
+        return 0;
+    if (!s->seen && db_open(&s->seen, s->url, DB_SEEN, e) < 0)
+        return -1;
+    st = db_prepare(s->seen, "INSERT INTO seen (id, at) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE "
+        "SET at = max(seen.at, excluded.at)", e);
+    if (!st)
+        return -1;
+    if (db_begin(s->seen, true, e) < 0)
+        goto fail;
+    for (i = 0; i < n; i++) {
+        st_int(st, 1, v[i].id);
+        st_int(st, 2, v[i].at);
+        if (st_run(st, e) < 0) {
+            db_rollback(s->seen);
+            goto fail;
+        }
+    }
+    st_free(st);
+    return db_commit(s->seen, e);
+fail:
+    st_free(st);
+    return -1;
+}
+
+int lock_take(struct store *s, const char *name, const char *owner, int64_t now, int64_t until,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_lock_take, e);
+    int64_t n;
+
+    if (!st)
+        return -1;
+    st_text(st, 1, name);
+    st_text(st, 2, owner);
+    st_int(st, 3, until);
+    st_int(st, 4, now);
+    n = st_run(st, e);
+    return n < 0 ? -1 : n > 0;
+}
+
+int lock_release(struct store *s, const char *name, const char *owner, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_lock_release, e);
+
+    if (!st)
+        return -1;
+    st_text(st, 1, name);
+    st_text(st, 2, owner);
+    return st_run(st, e) < 0 ? -1 : 0;
+}

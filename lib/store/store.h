@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: the only meeting point. Every function that writes wants an open write transaction
+ * (store_begin) and never commits; texts that come out live in the arena that was given.
+ */
+#ifndef FC_STORE_STORE_H
+#define FC_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db.h"
+
+enum {
+    STORE_SCHEMA = 1,             /* schema version that this code reads and writes */
+    LIST_MAX = 1000,              /* resources of one page */
+    SEEN_EVERY = 60 * 1000000,    /* us between two last-seen writes of one device */
+};
+
+#define ORG_DEFAULT "00000000-0000-0000-0000-000000000000"
+
+struct store {
+    struct db *db;
+    struct db *seen;  /* the lossy side, opened when last-seen is first written */
+    char *url;
+    int64_t org;      /* the organization that commands act in: store_org */
+    void *cache;      /* what lib/service keeps for one transaction; dropped when it ends */
+    void (*cache_free)(void *);
+};
+
+/* Who changes something, and why; goes into events and revisions. */
+struct actor {
+    const char *name;   /* "user:root", "device:x" */
+    const char *reason; /* -m, or NULL */
+    const char *source; /* component: "fc-apply" */
+};
+
+/* Creates an empty store with the default organization. FC_CONFLICT if there is one. */
+int store_init(const char *url, struct err *e);
+/* Opens one; FC_INVALID if its schema is newer than this code or was never made. */
+int store_open(struct store *s, const char *url, struct err *e);
+void store_close(struct store *s);
+
+int store_begin(struct store *s, struct err *e);
+int store_commit(struct store *s, struct err *e);
+void store_rollback(struct store *s);
+void store_cache_drop(struct store *s);
+
+/* Organization by uid or name: its number. FC_NOTFOUND. */
+int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e);
+
+/* --- events (event.c) ----------------------------------------------------------------------- */
+
+struct event {
+    int64_t seq, at;
+    const char *uid;
+    int kind;              /* enum kind_id of the involved object */
+    const char *name;
+    const char *reason;    /* the contract's enumeration */
+    const char *type;      /* "Normal" or "Warning" */
+    const char *actor, *source, *message;
+    const char *details;   /* JSON object or NULL */
+};
+/* uid, seq, at, actor and source are filled in. */
+int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
+    struct err *e);
+/* Newest first, those before sequence `before` (INT64_MAX: from the newest); of one object when
+ * kind is not 0. Calls each until it returns non-zero. */
+int events_list(struct store *s, int64_t org, int kind, const char *name, int64_t before, int limit,
+    int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
+void events_write(struct buf *b, const struct event *ev); /* as a resource of kind Event */
+
+/* --- last seen ------------------------------------------------------------------------------ */
+
+struct seen {
+    int64_t id; /* resource id of the device */
+    int64_t at;
+};
+/* One lossy write, outside of any transaction of the caller. */
+int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e);
+
+/* --- locks ---------------------------------------------------------------------------------- */
+
+/* Takes or extends a lock until `until` (us) for the owner's token. 1 taken, 0 another one has
+ * it, -1 error. A transaction of its own unless one is open. */
+int lock_take(struct store *s, const char *name, const char *owner, int64_t now, int64_t until,
+    struct err *e);
+int lock_release(struct store *s, const char *name, const char *owner, struct err *e);
+
+#endif

@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The store itself, organizations, events, revisions, locks.
+
+-- :name user_version
+PRAGMA user_version
+
+-- :name meta_put
+INSERT INTO meta (key, value) VALUES (?1, ?2)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value
+
+-- :name org_add
+INSERT INTO organization (uid, name) VALUES (?1, ?2)
+
+-- :name org_find
+SELECT id, uid FROM organization WHERE uid = ?1 OR name = ?1
+
+-- :name event_add
+INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, message, details)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+
+-- :name event_list
+SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details FROM event
+WHERE org = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
+
+-- :name event_list_of
+SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details FROM event
+WHERE org = ?1 AND kind = ?4 AND name = ?5 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
+
+-- :name revision_add
+INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- :name lock_take
+INSERT INTO lock (name, owner, lease) VALUES (?1, ?2, ?3)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, lease = excluded.lease
+WHERE lock.lease < ?4 OR lock.owner = excluded.owner
+
+-- :name lock_release
+DELETE FROM lock WHERE name = ?1 AND owner = ?2
+
+-- :name org_uid
+SELECT uid FROM organization WHERE id = ?1
