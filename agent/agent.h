@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The device side. One run of fc-agent is two processes: the privileged half (run.c and what it
+ * calls: state, journal, transaction, controllers) writes files and opens no sockets; the network
+ * half (net.c, enroll.c, identity.c) holds the device's key, talks TLS and parses what comes, and
+ * may write its own folder of keys only. Between them is a small message protocol (proto.h).
+ */
+#ifndef FC_AGENT_AGENT_H
+#define FC_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define AGENT_CONFIG "/etc/flightctl/config.yaml"
+#define AGENT_DATA "/var/lib/flightctl"
+#define AGENT_RUN "/run/flightctl"
+#define AGENT_ACCOUNT "_fc-agent"
+
+#define ANNOTATION_VERSION "device-controller/renderedVersion"
+#define ANNOTATION_PAUSED "device-controller/conflictPaused"
+
+enum { /* limits of the agent, all in one place */
+    CONFIG_MAX = 1 << 20,      /* bytes of a configuration file, certificate or key */
+    SPEC_MAX = 16 << 20,       /* bytes of a rendered device: as much as the server may send */
+    STATE_MAX = 1 << 20,       /* bytes of state.json: versions, one message, hashes */
+    RECORDS_MAX = 64 << 20,    /* bytes of journal and files.json: a few hundred for each file */
+    STATUS_MAX = 1 << 20,      /* bytes of a status report */
+    PATH_LEN = 4096,           /* bytes of a path, as the kernel has it */
+    ENROLL_TIMEOUT = 60,       /* s for a request of the enrollment or a report */
+    POLL_TIMEOUT = 240,        /* s for a poll: servers that know no `Prefer` park it for 120 s */
+    WAIT_MAX = 3600,           /* s of --wait */
+    RUN_SLACK = 600,           /* s beside --wait after which the network half is given up */
+};
+
+struct agent {
+    /* options */
+    const char *root;     /* "/" or the operand of --root */
+    const char *config;   /* an absolute path of the host, or NULL: AGENT_CONFIG below root */
+    const char *data;     /* an absolute path of the host, or NULL: AGENT_DATA below root */
+    const char *account;  /* of the network half */
+    bool split;           /* two accounts; --no-split clears it */
+    bool dry;             /* say what would be done, change nothing */
+    int wait;             /* s that the server may park the poll */
+    const char *format;   /* of what is printed, as printer_open takes it */
+    const char *filter;
+
+    /* opened by agent_open; -1 until then */
+    int root_fd;
+    int data_fd;
+    int run_fd;
+    int lock_fd;
+    char *root_path;      /* resolved, without a '/' at its end: "" for "/" */
+    char *data_path;      /* resolved */
+    uid_t uid;            /* of the account, when split */
+    gid_t gid;
+};
+
+/* Opens root, data and run folders; with make, creates them. Without make a missing folder
+ * leaves its descriptor at -1. */
+int agent_open(struct agent *a, bool make, struct err *e);
+void agent_close(struct agent *a);
+
+/* Checks who runs this and finds the account of the network half. */
+int agent_account(struct agent *a, struct err *e);
+
+/* One run at a time: FC_AGAIN when another one has the lock. */
+int agent_lock(struct agent *a, struct err *e);
+
+/* Opens the folder of the device's identity and gives it to the account of the network half,
+ * together with files that root made there before. -1 without an error when it does not exist and
+ * make is not set. */
+int agent_certs(struct agent *a, bool make, struct err *e);
+
+/* One run, from lock to report. The returned code is the exit status, e its message, if any. */
+enum fc_code agent_run(struct agent *a, struct err *e);
+
+/* Prints what is known of the device and its last run. */
+int agent_status(struct agent *a, struct err *e);
+/* Prints what a run would do to the device for the spec that was received last. */
+int agent_plan(struct agent *a, struct err *e);
+
+#endif

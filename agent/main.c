@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+
+enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_WAIT };
+
+static const struct opt options[] = {
+    OPTS_OUTPUT,
+    {OPT_DRY, "dry-run", NULL, NULL, "poll and print what would be done, change nothing"},
+    {OPT_CONFIG, "config", "FILE", "file", "configuration (default: " AGENT_CONFIG
+        " below the root folder, with conf.d beside it)"},
+    {OPT_DATA, "data-dir", "DIR", "dir", "state (default: " AGENT_DATA " below the root folder)"},
+    {OPT_NO_SPLIT, "no-split", NULL, NULL, "run the network half under the same account"},
+    {OPT_ROOT, "root", "DIR", "dir", "act on the system in this folder (default: /)"},
+    {OPT_USER, "user", "NAME", NULL, "account of the network half (default: " AGENT_ACCOUNT ")"},
+    {OPT_WAIT, "wait", "SECONDS", NULL, "let the server hold the poll for so long until there is "
+        "something new (default: 0)"},
+    {0},
+};
+
+static const struct command command = {
+    .name = "fc-agent",
+    .brief = "bring this device to the state that its server describes",
+    .args = "[run|status|plan]",
+    .complete = "run|status|plan",
+    .opts = options,
+    .section = 8,
+};
+
+/* A path of the host that stays right whatever root it is resolved from. */
+static char *absolute(const char *path)
+{
+    char cwd[PATH_LEN], *p;
+    size_t n;
+
+    p = *path == '/' || !getcwd(cwd, sizeof cwd) ? xstrdup(path) : xasprintf("%s/%s", cwd, path);
+    for (n = strlen(p); n > 1 && p[n - 1] == '/'; n--)
+        p[n - 1] = '\0';
+    return p;
+}
+
+static void parse(struct opts *o, struct agent *a)
+{
+    int id;
+
+    while ((id = opt_next(o)) >= 0)
+        switch (id) {
+        case OPT_ROOT: a->root = o->arg; break;
+        case OPT_DATA: a->data = absolute(o->arg); break;
+        case OPT_CONFIG: a->config = absolute(o->arg); break;
+        case OPT_USER: a->account = o->arg; break;
+        case OPT_NO_SPLIT: a->split = false; break;
+        case OPT_WAIT: a->wait = (int)opt_num(o, 0, WAIT_MAX); break;
+        case OPT_DRY: a->dry = true; break;
+        case OPT_OUTPUT: a->format = o->arg; break;
+        case OPT_FILTER: a->filter = o->arg; break;
+        default: break;
+        }
+}
+
+int main(int argc, char **argv)
+{
+    struct agent a = {.root = "/", .account = AGENT_ACCOUNT, .split = true, .root_fd = -1,
+        .data_fd = -1, .run_fd = -1, .lock_fd = -1};
+    const char *what;
+    enum fc_code code = FC_OK;
+    struct err e = {0};
+    struct opts o;
+
+    opt_start(&o, &command, argc, argv);
+    parse(&o, &a);
+    what = o.argc ? o.argv[0] : "run";
+    if (o.argc > 1)
+        opt_usage(&o, "one of run, status, plan");
+    if (strcmp(what, "run") == 0) {
+        if ((a.format || a.filter) && !a.dry)
+            opt_usage(&o, "a run prints nothing: -o and -q go with -n, status and plan");
+        code = agent_run(&a, &e);
+    } else if (strcmp(what, "status") == 0)
+        code = agent_status(&a, &e) < 0 ? e.code : FC_OK;
+    else if (strcmp(what, "plan") == 0)
+        code = agent_plan(&a, &e) < 0 ? e.code : FC_OK;
+    else
+        opt_usage(&o, "\"%s\": use one of run, status, plan", what);
+    agent_close(&a);
+    free((char *)(uintptr_t)a.data);
+    free((char *)(uintptr_t)a.config);
+    if (code)
+        log_err(&e);
+    return (int)code;
+}

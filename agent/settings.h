@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /etc/flightctl/config.yaml and conf.d/, as existing device images have them. Keys of the existing
+ * agent that have no meaning here are accepted; unknown ones are said and passed over; a drop-in
+ * that cannot be read is said and passed over too, because a fleet may have sent it, and a device
+ * that stops for it could not be sent a better one.
+ */
+#ifndef FC_AGENT_SETTINGS_H
+#define FC_AGENT_SETTINGS_H
+
+#include "agent.h"
+#include "base/buf.h"
+#include "base/json.h"
+
+struct service {           /* where an API is, and whom to trust there */
+    char *server;          /* "https://host:7443" */
+    char *tls_name;        /* or NULL */
+    struct buf ca;         /* PEM */
+};
+
+struct settings {
+    struct service enrollment, management;
+    struct buf cert, key;  /* the bootstrap identity, if it was asked for */
+    char *ui;              /* where people approve enrollments, or NULL */
+    jv labels;             /* default-labels: an object of strings */
+    jv info_labels;        /* label-from-systeminfo: an object of names of systemInfo */
+};
+
+/* bootstrap: the bootstrap certificate and key are needed too. FC_INVALID messages begin with
+ * "file:line: field: ". */
+int settings_load(const struct agent *a, bool bootstrap, struct settings *s, struct err *e);
+void settings_free(struct settings *s);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "fleet/kind.h"
+#include "state.h"
+
+int spec_identify(jv device, const char *name, int64_t *version, struct err *e)
+{
+    const char *kind = json_str(device, "kind"), *own = json_str(device, "metadata.name");
+
+    if (!kind || strcmp(kind, "Device") != 0)
+        return err_set(e, FC_INVALID, "not a Device");
+    if (!own || strcmp(own, name) != 0)
+        return err_set(e, FC_INVALID, "metadata.name: is that of another device");
+    *version = device_version(device);
+    if (*version <= 0)
+        return err_set(e, FC_INVALID, "metadata.annotations: no " ANNOTATION_VERSION);
+    return 0;
+}
+
+int spec_check(jv device, struct err *e)
+{
+    struct violation v[1];
+
+    if (kind_validate(kind_by_id(KIND_DEVICE), device, 0, v, 1) > 0)
+        return err_set(e, FC_INVALID, "%s%s%s", v[0].path, *v[0].path ? ": " : "", v[0].what);
+    return 0;
+}
+
+int spec_supported(jv spec, struct err *e)
+{
+    static const char *const known[] = {"os", "config", "applications", "systemd", "resources",
+        "updatePolicy", "consoles", "decommissioning"};
+    const char *image = json_str(spec, "os.image");
+    jv apps AUTO_JV = json_get(spec, "applications"), app AUTO_JV = jv_invalid();
+    size_t i;
+
+    if (image && *image)
+        return err_set(e, FC_FAIL, "OSUpdateFailed: spec.os.image: this agent cannot apply OS "
+            "images (%s)", image);
+    if (json_nonempty(apps)) {
+        app = jv_array_get(jv_copy(apps), 0);
+        return err_set(e, FC_FAIL, "spec.applications[0] (%s): this agent cannot run applications",
+            json_str(app, "name") ? json_str(app, "name") : "without a name");
+    }
+    if (json_has(spec, "decommissioning.target"))
+        return err_set(e, FC_FAIL, "spec.decommissioning: this agent cannot decommission the "
+            "device");
+    if (jv_get_kind(spec) != JV_KIND_OBJECT)
+        return 0;
+    jv_object_foreach(spec, key, value) {
+        bool found = false;
+
+        for (i = 0; i < LEN(known); i++)
+            found |= strcmp(known[i], jv_string_value(key)) == 0;
+        if (!found)
+            log_warn("spec.%s: unknown to this agent, ignored", jv_string_value(key));
+        jv_free(key);
+        jv_free(value);
+    }
+    return 0;
+}

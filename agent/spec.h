@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a rendered device must be before either half of the agent goes on with it. */
+#ifndef FC_AGENT_SPEC_H
+#define FC_AGENT_SPEC_H
+
+#include "base/json.h"
+
+/* Is it a rendered Device, this one (name), and of which version? FC_INVALID. */
+int spec_identify(jv device, const char *name, int64_t *version, struct err *e);
+
+/* Does it follow the contract's schema and rules? FC_INVALID with the first path that does not. */
+int spec_check(jv device, struct err *e);
+
+/* Refuses what this agent cannot bring about, naming it. Failures of the OS image begin with
+ * "OSUpdateFailed: ", as people and servers look for it. */
+int spec_supported(jv spec, struct err *e);
+
+#endif

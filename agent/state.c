@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "place.h"
+
+int64_t device_version(jv device)
+{
+    jv annotations AUTO_JV = json_at(device, "metadata.annotations");
+    jv v AUTO_JV = json_get(annotations, ANNOTATION_VERSION);
+    int64_t n;
+
+    if (jv_get_kind(v) != JV_KIND_STRING ||
+        num_parse(jv_string_value(v), 0, INT64_C(1) << 53, &n, "version", NULL) < 0)
+        return -1;
+    return n;
+}
+
+void state_outcome(struct state *st, const char *reason, const char *message)
+{
+    snprintf(st->outcome.reason, sizeof st->outcome.reason, "%s", reason);
+    snprintf(st->outcome.message, sizeof st->outcome.message, "%s", message);
+    time_format(now_us(), st->outcome.time);
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+static void version_get(jv v, const char *key, struct version *out)
+{
+    jv o AUTO_JV = json_get(v, key);
+
+    out->number = json_int(o, "version", 0);
+    copy(out->hash, sizeof out->hash, json_str(o, "sha256"));
+}
+
+static void version_set(jv *v, const char *key, const struct version *in)
+{
+    jv o = jv_object();
+
+    json_seti(&o, "version", in->number);
+    json_sets(&o, "sha256", in->hash);
+    json_set(v, key, o);
+}
+
+/* Another agent's data folder, or ours after state.json was lost: the documents themselves say
+ * which versions they are. */
+static void derive(int data, const char *name, struct version *v)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+    jv doc AUTO_JV = jv_invalid();
+    struct err e = {0};
+
+    memset(v, 0, sizeof *v);
+    if (place_read(data, name, name, SPEC_MAX, &b, &e) < 0 ||
+        json_parse(b.p ? b.p : "", b.len, &doc, &e) < 0) {
+        if (e.code != FC_NOTFOUND)
+            place_set_aside(data, name, &e);
+        return;
+    }
+    v->number = device_version(doc);
+    if (v->number < 0)
+        v->number = 0;
+    sha256_hex(b.p, b.len, v->hash);
+}
+
+static int parse(const struct buf *b, struct state *st, struct err *e)
+{
+    jv v AUTO_JV = jv_invalid();
+
+    if (json_parse(b->p ? b->p : "", b->len, &v, e) < 0)
+        return -1;
+    if (jv_get_kind(v) != JV_KIND_OBJECT)
+        return err_set(e, FC_INVALID, "not an object");
+    copy(st->device, sizeof st->device, json_str(v, "device"));
+    version_get(v, "current", &st->current);
+    version_get(v, "desired", &st->desired);
+    st->failed = json_int(v, "failed", 0);
+    copy(st->outcome.reason, sizeof st->outcome.reason, json_str(v, "outcome.reason"));
+    copy(st->outcome.message, sizeof st->outcome.message, json_str(v, "outcome.message"));
+    copy(st->outcome.time, sizeof st->outcome.time, json_str(v, "outcome.time"));
+    copy(st->reported, sizeof st->reported, json_str(v, "reported"));
+    return 0;
+}
+
+int state_load(int data, struct state *st, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    memset(st, 0, sizeof *st);
+    if (data < 0)
+        return 0;
+    if (place_read(data, "state.json", "state.json", STATE_MAX, &b, e) < 0) {
+        if (e->code == FC_DENIED || e->code == FC_FAIL)
+            return -1;
+        if (e->code != FC_NOTFOUND)
+            place_set_aside(data, "state.json", e);
+    } else if (parse(&b, st, e) == 0)
+        return 0;
+    else
+        place_set_aside(data, "state.json", e);
+    memset(st, 0, sizeof *st);
+    derive(data, "current.json", &st->current);
+    derive(data, "desired.json", &st->desired);
+    if (st->desired.number < st->current.number)
+        st->desired = st->current;
+    return 0;
+}
+
+int state_store(int data, const struct state *st, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+    jv v AUTO_JV = jv_object(), o = jv_object();
+
+    json_sets(&v, "device", st->device);
+    version_set(&v, "current", &st->current);
+    version_set(&v, "desired", &st->desired);
+    json_seti(&v, "failed", st->failed);
+    json_sets(&o, "reason", st->outcome.reason);
+    json_sets(&o, "message", st->outcome.message);
+    json_sets(&o, "time", st->outcome.time);
+    json_set(&v, "outcome", o);
+    json_sets(&v, "reported", st->reported);
+    json_canon(&b, v);
+    buf_addc(&b, '\n');
+    return place_write(data, "state.json", b.p, b.len, 0600, PLACE_DURABLE, e);
+}
+
+int state_doc(int data, const char *name, const struct version *v, jv *out, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+    char hash[SHA256_HEX];
+
+    *out = jv_invalid();
+    if (place_read(data, name, name, SPEC_MAX, &b, e) < 0) {
+        e->code = FC_INVALID;
+        return -1;
+    }
+    sha256_hex(b.p ? b.p : "", b.len, hash);
+    if (strcmp(hash, v->hash) != 0)
+        return err_set(e, FC_INVALID, "%s: not what was stored as version %" PRId64, name,
+            v->number);
+    if (json_parse(b.p ? b.p : "", b.len, out, e) < 0)
+        return err_wrap(e, "%s", name);
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent knows from run to run, in its data folder: the rendered devices current.json
+ * (which the device runs), desired.json (the newest received) and rollback.json (which ran
+ * before), and state.json, which says what they are, so that a run with nothing to do reads one
+ * small file. All are written durably and only when something changed.
+ */
+#ifndef FC_AGENT_STATE_H
+#define FC_AGENT_STATE_H
+
+#include "agent.h"
+#include "base/json.h"
+#include "crypto/crypto.h"
+
+struct version {
+    int64_t number;        /* renderedVersion; 0 = none */
+    char hash[SHA256_HEX]; /* of the file's bytes; "" when unknown */
+};
+
+struct outcome { /* of the last update, as the condition Updating shows it */
+    char reason[64];    /* "" before the first, "Updated", "Error" */
+    char message[ERR_LEN];
+    char time[32];      /* RFC 3339 */
+};
+
+struct state {
+    char device[DEVICE_NAME_LEN]; /* "" until the first enrollment */
+    struct version current, desired;
+    int64_t failed;               /* version that could not be applied; 0 = none */
+    struct outcome outcome;
+    char reported[SHA256_HEX];    /* of the status that the server has; "" = none */
+};
+
+/* Loads what is there. Missing state.json: taken from the documents, as another agent of this API
+ * leaves them. Unreadable files are set aside. */
+int state_load(int data, struct state *st, struct err *e);
+int state_store(int data, const struct state *st, struct err *e);
+
+/* The document of a version ("desired.json"), checked against its hash. FC_INVALID when it is
+ * missing or damaged; the caller frees *out. */
+int state_doc(int data, const char *name, const struct version *v, jv *out, struct err *e);
+
+/* renderedVersion of a device document; -1 when its annotation is missing or no number. */
+int64_t device_version(jv device);
+
+/* Records how an update ended; the time is set when it differs or is a new version's. */
+void state_outcome(struct state *st, const char *reason, const char *message);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static jv one(const char *key, const char *value)
+{
+    jv o = jv_object();
+
+    json_sets(&o, key, value);
+    return o;
+}
+
+static jv conditions(const struct state *st)
+{
+    jv c = jv_object();
+
+    if (!st->outcome.reason[0]) {
+        jv_free(c);
+        return jv_array();
+    }
+    json_sets(&c, "type", "Updating");
+    json_sets(&c, "status", "False");
+    json_sets(&c, "reason", st->outcome.reason);
+    json_sets(&c, "message", st->outcome.message);
+    json_sets(&c, "lastTransitionTime", st->outcome.time);
+    return jv_array_append(jv_array(), c);
+}
+
+jv status_make(const struct agent *a, const struct state *st)
+{
+    jv s = jv_object(), resources = one("cpu", "Unknown"), os = one("image", "");
+    char version[32];
+
+    snprintf(version, sizeof version, "%" PRId64, st->current.number);
+    json_sets(&resources, "memory", "Unknown");
+    json_sets(&resources, "disk", "Unknown");
+    json_sets(&os, "imageDigest", "");
+    json_set(&s, "conditions", conditions(st));
+    json_set(&s, "systemInfo", sysinfo_make(a));
+    json_set(&s, "applications", jv_array());
+    json_set(&s, "applicationsSummary", one("status", "NoApplications"));
+    json_set(&s, "resources", resources);
+    json_set(&s, "integrity", one("status", "Unknown"));
+    json_set(&s, "config", one("renderedVersion", version));
+    json_set(&s, "os", os);
+    json_set(&s, "updated", one("status", "Unknown"));
+    json_set(&s, "summary", one("status", "Unknown"));
+    json_set(&s, "lifecycle", one("status", "Unknown"));
+    json_set(&s, "capabilities", one("osMode", "package"));
+    return s;
+}

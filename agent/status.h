@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a device reports: the contract's DeviceStatus. */
+#ifndef FC_AGENT_STATUS_H
+#define FC_AGENT_STATUS_H
+
+#include "state.h"
+
+/* The whole status with all members that servers insist on; those that only a server can know are
+ * "Unknown". It changes only when the device does, so that its hash says whether to report. The
+ * caller frees. */
+jv status_make(const struct agent *a, const struct state *st);
+
+/* Its systemInfo: flat strings, read from the root folder and the kernel. The caller frees. */
+jv sysinfo_make(const struct agent *a);
+
+#endif

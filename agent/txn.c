@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "txn.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal.h"
+
+static const struct controller *const controllers[] = { /* in the order of applying */
+    &files_controller,
+};
+
+int plan_make(const struct agent *a, jv spec, struct plan *p, struct err *e)
+{
+    size_t i;
+
+    *p = (struct plan){.after = jv_object()};
+    for (i = 0; i < LEN(controllers); i++)
+        if (controllers[i]->plan(a, spec, p, e) < 0)
+            return -1;
+    return 0;
+}
+
+void plan_free(struct plan *p)
+{
+    size_t i;
+
+    for (i = 0; i < p->n; i++) {
+        jv_free(p->step[i].rec);
+        buf_free(&p->step[i].content);
+    }
+    free(p->step);
+    jv_free(p->after);
+    *p = (struct plan){.after = jv_invalid()};
+}
+
+struct step *plan_add(struct plan *p, const struct controller *c, const char *what,
+    const char *path)
+{
+    struct step *s;
+
+    p->step = xreallocarray(p->step, p->n + 1, sizeof *p->step);
+    s = &p->step[p->n++];
+    *s = (struct step){.ctl = c, .rec = jv_object()};
+    json_sets(&s->rec, "t", "step");
+    json_sets(&s->rec, "c", c->name);
+    json_sets(&s->rec, "do", what);
+    json_sets(&s->rec, "path", path);
+    return s;
+}
+
+static const char *type(jv rec)
+{
+    const char *t = json_str(rec, "t");
+
+    return t ? t : "";
+}
+
+static const struct controller *find(jv rec)
+{
+    const char *name = json_str(rec, "c");
+    size_t i;
+
+    for (i = 0; name && i < LEN(controllers); i++)
+        if (strcmp(controllers[i]->name, name) == 0)
+            return controllers[i];
+    return NULL;
+}
+
+bool txn_committed(jv journal)
+{
+    int i, n = jv_array_length(jv_copy(journal));
+
+    for (i = 0; i < n; i++) {
+        jv rec AUTO_JV = jv_array_get(jv_copy(journal), i);
+
+        if (strcmp(type(rec), "commit") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One step of the journal, by its controller. All are tried; the first error goes up, others are
+ * said at once. */
+static void settle_step(const struct agent *a, jv rec, bool undo, int *rc, struct err *e)
+{
+    const struct controller *c = find(rec);
+    struct err why = {0};
+    int r;
+
+    if (strcmp(type(rec), "step") != 0)
+        return;
+    if (!c)
+        r = err_set(&why, FC_FAIL, "journal: a step of \"%s\", which this agent does not know",
+            json_str(rec, "c") ? json_str(rec, "c") : "");
+    else
+        r = undo ? c->undo(a, rec, &why) : c->finish(a, rec, &why);
+    if (r == 0)
+        return;
+    if (*rc < 0)
+        log_err(&why);
+    else if (e)
+        *e = why;
+    *rc = -1;
+}
+
+int txn_undo(const struct agent *a, jv journal, struct err *e)
+{
+    int i, rc = 0;
+    size_t c;
+
+    for (i = jv_array_length(jv_copy(journal)) - 1; i >= 0; i--) {
+        jv rec AUTO_JV = jv_array_get(jv_copy(journal), i);
+
+        settle_step(a, rec, true, &rc, e);
+    }
+    for (c = 0; rc == 0 && c < LEN(controllers); c++)
+        rc = controllers[c]->settle(a, jv_invalid(), e);
+    if (rc < 0)
+        return err_wrap(e, "cannot undo");
+    return journal_remove(a->data_fd, e);
+}
+
+int txn_finish(const struct agent *a, jv journal, struct err *e)
+{
+    int i, n = jv_array_length(jv_copy(journal)), rc = 0;
+    size_t c;
+
+    for (i = 0; i < n; i++) {
+        jv rec AUTO_JV = jv_array_get(jv_copy(journal), i), after AUTO_JV = jv_invalid();
+
+        settle_step(a, rec, false, &rc, e);
+        if (strcmp(type(rec), "commit") != 0)
+            continue;
+        after = json_get(rec, "after");
+        for (c = 0; c < LEN(controllers); c++) {
+            jv own AUTO_JV = json_get(after, controllers[c]->name);
+
+            if (jv_is_valid(own) && controllers[c]->settle(a, own, e) < 0)
+                return -1;
+        }
+    }
+    return rc;
+}
+
+static int sync_all(const struct agent *a, const struct plan *p, struct err *e)
+{
+    size_t c;
+
+    for (c = 0; c < LEN(controllers); c++)
+        if (controllers[c]->sync(a, p, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int go(const struct agent *a, struct plan *p, struct journal *j, struct err *e)
+{
+    jv rec AUTO_JV = jv_object();
+    size_t i;
+
+    for (i = 0; i < p->n; i++) {
+        if (p->step[i].ctl->prepare(a, &p->step[i], e) < 0)
+            return -1;
+        buf_free(&p->step[i].content);
+    }
+    if (sync_all(a, p, e) < 0)
+        return -1;
+    for (i = 0; i < p->n; i++)
+        if (p->step[i].ctl->apply(a, &p->step[i], e) < 0)
+            return -1;
+    if (sync_all(a, p, e) < 0)
+        return -1;
+    json_sets(&rec, "t", "commit");
+    json_set(&rec, "after", jv_copy(p->after));
+    journal_add(j, rec);
+    return journal_sync(j, e);
+}
+
+enum txn_result txn_run(const struct agent *a, struct plan *p, jv begin, struct err *e)
+{
+    jv rec AUTO_JV = begin, records AUTO_JV = jv_array();
+    struct journal j = {.fd = -1};
+    struct err undo = {0};
+    size_t i;
+    int rc;
+
+    json_sets(&rec, "t", "begin");
+    if (journal_create(a->data_fd, &j, e) < 0)
+        return TXN_NOT_BEGUN;
+    journal_add(&j, rec);
+    for (i = 0; i < p->n; i++) {
+        journal_add(&j, p->step[i].rec);
+        records = jv_array_append(records, jv_copy(p->step[i].rec));
+    }
+    if (journal_sync(&j, e) < 0) {
+        journal_close(&j);
+        return journal_remove(a->data_fd, &undo) < 0 ? TXN_STUCK : TXN_NOT_BEGUN;
+    }
+    rc = go(a, p, &j, e);
+    journal_close(&j);
+    if (rc == 0)
+        return TXN_DONE;
+    if (j.doubtful) /* a commit may stand there: the next run decides by what it can read */
+        return TXN_STUCK;
+    if (txn_undo(a, records, &undo) < 0) {
+        err_wrap(e, "%s; undoing", undo.msg);
+        return TXN_STUCK;
+    }
+    return TXN_UNDONE;
+}

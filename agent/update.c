@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "update.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "journal.h"
+#include "place.h"
+#include "spec.h"
+#include "txn.h"
+
+#define OS_FAILED "OSUpdateFailed: "
+
+int update_store(const struct agent *a, struct state *st, int64_t number, const char *hash,
+    const char *json, size_t n, struct err *e)
+{
+    if (place_write(a->data_fd, "desired.json", json, n, 0600, PLACE_DURABLE, e) < 0)
+        return -1;
+    st->desired.number = number;
+    snprintf(st->desired.hash, sizeof st->desired.hash, "%s", hash);
+    return 0;
+}
+
+/* current.json becomes rollback.json, desired.json current.json. Each is known by its hash, so
+ * that doing it twice does no harm. */
+static int rotate(const struct agent *a, const struct state *st, const char *hash, struct err *e)
+{
+    struct buf now AUTO_BUF = BUF_INIT, next AUTO_BUF = BUF_INIT;
+    char sum[SHA256_HEX];
+
+    if (place_read(a->data_fd, "current.json", "current.json", SPEC_MAX, &now, NULL) == 0) {
+        sha256_hex(now.p ? now.p : "", now.len, sum);
+        if (strcmp(sum, st->current.hash) == 0 && strcmp(sum, hash) != 0 &&
+            place_write(a->data_fd, "rollback.json", now.p, now.len, 0600, PLACE_DURABLE, e) < 0)
+            return -1;
+    }
+    if (place_read(a->data_fd, "desired.json", "desired.json", SPEC_MAX, &next, e) == 0) {
+        sha256_hex(next.p ? next.p : "", next.len, sum);
+        if (strcmp(sum, hash) == 0)
+            return place_write(a->data_fd, "current.json", next.p, next.len, 0600, PLACE_DURABLE,
+                e);
+        err_set(e, FC_INVALID, "not what was applied");
+    }
+    place_set_aside(a->data_fd, "desired.json", e);
+    return 1;
+}
+
+static int finish(const struct agent *a, struct state *st, jv journal, struct err *e)
+{
+    jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0);
+    const char *hash = json_str(begin, "sha256");
+    int64_t to = json_int(begin, "to", 0);
+    char message[64];
+    int rc;
+
+    if (!hash || to <= 0)
+        return err_set(e, FC_FAIL, "journal: does not say what was applied");
+    if (txn_finish(a, journal, e) < 0)
+        return -1;
+    rc = rotate(a, st, hash, e);
+    if (rc < 0)
+        return -1;
+    snprintf(message, sizeof message, "version %" PRId64 " is applied", to);
+    st->current.number = to;
+    snprintf(st->current.hash, sizeof st->current.hash, "%s", rc ? "" : hash);
+    if (rc) /* asked for anew */
+        st->desired = (struct version){0};
+    else if (st->desired.number <= to)
+        st->desired = st->current;
+    st->failed = 0;
+    state_outcome(st, "Updated", message);
+    if (state_store(a->data_fd, st, e) < 0)
+        return -1;
+    return journal_remove(a->data_fd, e);
+}
+
+int update_recover(const struct agent *a, struct state *st, struct err *e)
+{
+    jv journal AUTO_JV = jv_invalid();
+
+    if (journal_read(a->data_fd, &journal, e) < 0)
+        return -1;
+    if (!jv_is_valid(journal))
+        return 0;
+    if (txn_committed(journal)) {
+        log_info("finishing an interrupted update");
+        return finish(a, st, journal, e);
+    }
+    log_info("undoing an interrupted update");
+    return txn_undo(a, journal, e);
+}
+
+/* Remembers why a version does not run. Servers look for an OS failure at the very start. */
+static int failed(const struct agent *a, struct state *st, const char *why, bool remember,
+    struct err *e)
+{
+    size_t os = strncmp(why, OS_FAILED, strlen(OS_FAILED)) == 0 ? strlen(OS_FAILED) : 0;
+    char message[ERR_LEN];
+    struct err store = {0};
+
+    snprintf(message, sizeof message, "%.*sversion %" PRId64 ": %s", (int)os, why,
+        st->desired.number, why + os);
+    state_outcome(st, "Error", message);
+    if (remember)
+        st->failed = st->desired.number;
+    if (state_store(a->data_fd, st, &store) < 0)
+        log_err(&store);
+    return err_set(e, FC_FAIL, "%s", message);
+}
+
+int update_refuse(const struct agent *a, struct state *st, int64_t number, const char *why,
+    struct err *e)
+{
+    st->desired = (struct version){.number = number};
+    return failed(a, st, why, true, e);
+}
+
+int update_apply(const struct agent *a, struct state *st, jv device, struct err *e)
+{
+    jv spec AUTO_JV = json_get(device, "spec"), begin = jv_object(), journal AUTO_JV = jv_invalid();
+    char time[TIME_LEN];
+    struct plan p = {.after = jv_invalid()};
+    enum txn_result r;
+
+    if (!jv_is_valid(spec))
+        spec = jv_object();
+    if (spec_supported(spec, e) < 0 || plan_make(a, spec, &p, e) < 0) {
+        plan_free(&p);
+        jv_free(begin);
+        return failed(a, st, e->msg, true, e);
+    }
+    time_format(now_us(), time);
+    json_seti(&begin, "from", st->current.number);
+    json_seti(&begin, "to", st->desired.number);
+    json_sets(&begin, "sha256", st->desired.hash);
+    json_sets(&begin, "time", time);
+    r = txn_run(a, &p, begin, e);
+    plan_free(&p);
+    switch (r) {
+    case TXN_DONE:
+        if (journal_read(a->data_fd, &journal, e) < 0)
+            return -1;
+        return finish(a, st, journal, e);
+    case TXN_UNDONE:
+        return failed(a, st, e->msg, true, e);
+    case TXN_NOT_BEGUN:
+    case TXN_STUCK:
+        break;
+    }
+    return failed(a, st, e->msg, false, e);
+}

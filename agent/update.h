@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a version received to a version that runs, or back. */
+#ifndef FC_AGENT_UPDATE_H
+#define FC_AGENT_UPDATE_H
+
+#include "state.h"
+
+/* Finishes or takes back what a killed run left. */
+int update_recover(const struct agent *a, struct state *st, struct err *e);
+
+/* Stores a device document (its bytes) as the newest version received. */
+int update_store(const struct agent *a, struct state *st, int64_t number, const char *hash,
+    const char *json, size_t n, struct err *e);
+
+/* Notes that a received version cannot be applied, and why. Returns -1 with the message. */
+int update_refuse(const struct agent *a, struct state *st, int64_t number, const char *why,
+    struct err *e);
+
+/* Brings the device to st->desired, whose document is given (borrowed). -1: it could not, the
+ * device is as it was, and *st says why; the version is not tried again. */
+int update_apply(const struct agent *a, struct state *st, jv device, struct err *e);
+
+#endif

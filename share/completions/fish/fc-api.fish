@@ -1,0 +1,15 @@
+# fish completion of fc-api
+complete -c fc-api -s l -l listen -x -d 'listen on ADDR:PORT or unix:PATH (default: the socket that was handed over)'
+complete -c fc-api -s t -l tls -d 'speak TLS 1.3 and ask for client certificates'
+complete -c fc-api -l certificate -r -F -d 'the server\'s certificate and its chain, PEM (default: [api] certificate-file, then server.crt in the state folder)'
+complete -c fc-api -l key -r -F -d 'the server\'s key, PEM (default: [api] key-file, then server.key in the state folder)'
+complete -c fc-api -s j -l jobs -x -d 'processes on a listening socket (default: [api] jobs, then 1)'
+complete -c fc-api -l idle -x -d 'end after so long without a connection (default: [api] idle, then never)'
+complete -c fc-api -l max-connections -x -d 'connections of one process (default: 4096)'
+complete -c fc-api -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
+complete -c fc-api -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-api -s h -l help -d 'show this text'
+complete -c fc-api -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-api -l version -d 'show the version'
+complete -c fc-api -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
+complete -c fc-api -f

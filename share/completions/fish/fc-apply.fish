@@ -1,0 +1,17 @@
+# fish completion of fc-apply
+complete -c fc-apply -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
+complete -c fc-apply -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-apply -l org -x -d 'organization (default: FC_ORG, then the default one)'
+complete -c fc-apply -s f -l file -r -F -d 'documents: a file, a folder of them, or - for standard input; may be repeated'
+complete -c fc-apply -s m -l message -x -d 'why, for the history'
+complete -c fc-apply -s n -l dry-run -d 'say what would change, and change nothing'
+complete -c fc-apply -l atomic -d 'one transaction, of up to 10000 resources'
+complete -c fc-apply -l partial -d 'pass over invalid documents instead of refusing all'
+complete -c fc-apply -l allow-unknown -d 'keep unknown members where the API does'
+complete -c fc-apply -s o -l output -x -a 'json yaml name table wide' -d 'output format (default: table on a terminal, else json)'
+complete -c fc-apply -s q -l filter -x -d 'print what this jq program makes of each document'
+complete -c fc-apply -s h -l help -d 'show this text'
+complete -c fc-apply -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-apply -l version -d 'show the version'
+complete -c fc-apply -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
+complete -c fc-apply -F

@@ -1,0 +1,37 @@
+# fish completion of fc-store
+complete -c fc-store -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
+complete -c fc-store -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-store -s h -l help -d 'show this text'
+complete -c fc-store -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-store -l version -d 'show the version'
+complete -c fc-store -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
+function __fc_store_operands
+    set -l skip 0
+    for w in (commandline -opc)[2..-1]
+        if test $skip = 1
+            set skip 0
+            continue
+        end
+        switch $w
+            case -S --store -C --config --completion
+                set skip 1
+            case '-*'
+            case '*'
+                printf '%s\n' $w
+        end
+    end
+end
+# Are the operands those of $argv[2..-1], and with '+' perhaps more?
+function __fc_store_at
+    set -l have (__fc_store_operands)
+    set -l want $argv[2..-1]
+    test (count $have) -ge (count $want); or return 1
+    if test $argv[1] = =; and test (count $have) -ne (count $want)
+        return 1
+    end
+    for i in (seq (count $want))
+        test $have[$i] = $want[$i]; or return 1
+    end
+end
+complete -c fc-store -f
+complete -c fc-store -n '__fc_store_at = ' -a init -d 'make an empty store'
