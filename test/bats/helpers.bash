@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # bats sets status, output, stderr; tests use the rest
+# What the test files share: `load helpers`, then fc_setup in setup and fc_teardown in teardown.
+# FC_BUILD names the build folder, by default build; made with sanitizers it is tested as it is.
+
+bats_require_minimum_version 1.5.0
+
+TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=${FC_BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
+SHARED=$TOP/../shared # data that several projects test with; needs_shared says when it is missing
+PATH=$BUILD/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+# What the sanitizers find is exit status 99, which no command uses, and a file that fc_teardown
+# sees also when the process ran in the background.
+SANITIZER_VARS="ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS"
+
+# $T: a folder of the test's own, which the accounts of agents may pass through; a store, a home and
+# no configuration but its own.
+fc_setup() {
+    local dir
+
+    T=$BATS_TEST_TMPDIR/t
+    mkdir -p "$T/home" "$T/state" "$T/sanitizer"
+    chmod 1777 "$T/sanitizer"
+    for dir in "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$T"; do
+        [ ! -d "$dir" ] || [ ! -O "$dir" ] || chmod a+x "$dir"
+    done
+    export HOME=$T/home FC_STATE=$T/state FC_STORE=sqlite:$T/fc.db TZ=UTC LC_ALL=C.UTF-8
+    : >"$T/fc.conf"
+    export FC_CONF=$T/fc.conf
+    unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR FC_ORG GATEWAY_INTERFACE LISTEN_FDS \
+        LISTEN_PID http_proxy https_proxy HTTPS_PROXY no_proxy
+    export ASAN_OPTIONS=detect_leaks=1:exitcode=99:log_path=$T/sanitizer/asan
+    export UBSAN_OPTIONS=print_stacktrace=1:exitcode=99:log_path=$T/sanitizer/ubsan
+    export LSAN_OPTIONS=exitcode=99
+    : >"$T/pids"
+    cd "$T" || return
+}
+
+fc_teardown() {
+    local pid found=0 file
+
+    [ -n "${T:-}" ] || return 0
+    while read -r pid; do stop "$pid"; done <"$T/pids"
+    for file in "$T"/sanitizer/*; do
+        [ ! -s "$file" ] || { echo "sanitizer: $file:"; cat "$file"; found=1; }
+    done
+    cd /
+    return $found
+}
+
+# Is it a build with sanitizers?
+sanitized() {
+    readelf -d "$BUILD/bin/fc-sign" | grep -q libasan
+}
+
+needs_shared() {
+    [ -d "$SHARED" ] || { echo "$SHARED is missing: tests of published manifests need it"; return 1; }
+}
+
+# needs COMMAND PACKAGE: a part that is missing fails the test.
+needs() {
+    command -v "$1" >/dev/null || { echo "$1 is missing: apt-get install $2"; return 1; }
+}
+
+# expect STATUS COMMAND ...: runs it as `run` does, and fails with its output on another status.
+expect() {
+    local want=$1
+
+    shift
+    run --separate-stderr "$@"
+    if [ "$status" -ne "$want" ]; then
+        printf '%s: status %s, not %s\nstdout: %s\nstderr: %s\n' "$*" "$status" "$want" "$output" \
+            "$stderr"
+        return 1
+    fi
+}
+
+# same WANTED GOT: equal texts, or both are shown.
+same() {
+    [ "$1" = "$2" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; return 1; }
+}
+
+# has TEXT PART / hasnt TEXT PART
+has() {
+    [[ $1 == *"$2"* ]] || { printf 'no "%s" in: %s\n' "$2" "$1"; return 1; }
+}
+hasnt() {
+    [[ $1 != *"$2"* ]] || { printf '"%s" is in: %s\n' "$2" "$1"; return 1; }
+}
+
+# wait_for COMMAND ...: until it succeeds; fails after WAIT_FOR seconds (20).
+wait_for() {
+    local end=$((SECONDS + ${WAIT_FOR:-20}))
+
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || { echo "waited in vain for: $*"; return 1; }
+        sleep 0.05
+    done
+}
+
+# A port below those that the kernel gives away itself. It may be taken by the time it is used:
+# starters try again with another.
+free_port() {
+    local port hex
+
+    while :; do
+        port=$((10000 + (RANDOM * 32768 + RANDOM + BASHPID) % 22000))
+        hex=$(printf ':%04X ' "$port")
+        grep -q "$hex" /proc/net/tcp /proc/net/tcp6 2>/dev/null || break
+    done
+    echo "$port"
+}
+
+# background LOG COMMAND ...: sets PID; fc_teardown ends it.
+background() {
+    local log=$1
+
+    shift
+    "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
+    PID=$!
+    echo "$PID" >>"$T/pids"
+}
+
+# stop PID: ends it and waits until it is gone, hard after WAIT_FOR seconds.
+stop() {
+    local end=$((SECONDS + ${WAIT_FOR:-20}))
+
+    kill "$1" 2>/dev/null || return 0
+    while kill -0 "$1" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; do
+        [ "$SECONDS" -lt "$end" ] || kill -9 "$1" 2>/dev/null
+        sleep 0.02
+    done
+    wait "$1" 2>/dev/null || :
+}
+
+# A certificate authority with a server's, a bootstrap and an administrator's certificate.
+make_ca() {
+    fc-sign ca init >/dev/null &&
+        fc-sign server -o "$T/server" localhost 127.0.0.1 >/dev/null &&
+        fc-sign enrollment -o "$T/bootstrap" >/dev/null &&
+        fc-sign admin -o "$T/admin" tester >/dev/null
+}
+
+# Becomes systemd-socket-activate, for `background`. Variables are handed on only when told.
+activate() {
+    local name args=()
+
+    for name in HOME FC_STATE FC_STORE FC_CONF TZ $SANITIZER_VARS ${ACTIVATE_ENV:-}; do
+        args+=(-E "$name")
+    done
+    exec systemd-socket-activate "${args[@]}" "$@"
+}
+
+# start_api [OPTION ...]: store and make_ca first. fc-api with TLS, by socket activation; sets
+# API_PID, API_PORT, API_URL.
+start_api() {
+    local try
+
+    needs systemd-socket-activate systemd || return
+    for try in 1 2 3 4 5; do
+        API_PORT=$(free_port)
+        background "$T/api.log" activate -l "127.0.0.1:$API_PORT" "$BUILD/bin/fc-api" -t \
+            --certificate "$T/server.crt" --key "$T/server.key" "$@"
+        API_PID=$PID
+        if WAIT_FOR=10 wait_for grep -q "Listening on 127.0.0.1:$API_PORT " "$T/api.log"; then
+            API_URL=https://127.0.0.1:$API_PORT
+            return 0
+        fi
+        stop "$API_PID"
+    done
+    cat "$T/api.log"
+    return 1
+}
+
+# api CERTIFICATE PATH [CURL OPTION ...]: a request with $T/CERTIFICATE.{crt,key}; the body is
+# printed, then a line with the status.
+api() {
+    local who=$1 path=$2
+
+    shift 2
+    curl -sS --cacert "$FC_STATE/ca/ca.crt" --cert "$T/$who.crt" --key "$T/$who.key" \
+        -w '\n%{http_code}\n' "$@" "$API_URL$path"
+}
+
+# make_agent NAME [LABEL=VALUE ...]: start_api first. A device of its own below $T/NAME.
+make_agent() {
+    local name=$1 label
+
+    shift
+    mkdir -p "$T/$name/etc/flightctl/conf.d"
+    fc-sign enrollment -f --server "$API_URL" -o "$T/$name/etc/flightctl/config.yaml" \
+        >/dev/null || return
+    {
+        echo "default-labels:"
+        echo "  alias: $name"
+        for label; do echo "  ${label%%=*}: ${label#*=}"; done
+    } >"$T/$name/etc/flightctl/conf.d/labels.yaml"
+}
+
+# run_agent NAME [OPTION ...]: one run, in two accounts where the tests run as root.
+run_agent() {
+    local name=$1
+
+    shift
+    if [ "$(id -u)" = 0 ]; then
+        id -u _fc-agent >/dev/null 2>&1 || { echo "no account _fc-agent: make account"; return 1; }
+        fc-agent --root "$T/$name" --user _fc-agent "$@"
+    else
+        fc-agent --root "$T/$name" --no-split "$@"
+    fi
+}
+
+# enroll_agent NAME: its first run, the approval, and the run after it. Sets DEVICE.
+enroll_agent() {
+    run_agent "$1" || :
+    DEVICE=$(fc-select enrollmentrequests -o json |
+        jq -r --arg alias "$1" 'select(.spec.labels.alias == $alias) | .metadata.name')
+    [ -n "$DEVICE" ] || { echo "$1 did not ask for enrollment"; return 1; }
+    fc-enroll approve "$DEVICE" && fc-work drain && run_agent "$1"
+}

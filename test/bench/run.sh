@@ -1,0 +1,199 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Measures what the project promises, side by side with its measure in the same run, and prints one
+# JSON document a measurement.
+#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent]     all of them by default
+# Status 1 if an answer was wrong or a promise is not kept. Use `make bench`, which builds first.
+set -eu
+cd "$(dirname "$0")/../.."
+
+build=build
+while getopts b:h o; do
+    case $o in
+    b) build=$OPTARG ;;
+    *) sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || set -- start polls agent
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+bench=$build/bench
+PATH=$build/bin:$PATH:/usr/sbin
+
+DEVICES=10000   # different ones that poll
+CONNECTIONS=64  # kept alive
+SECONDS_EACH=6  # a measurement of polls; three of either server, by turns
+STARTS=300      # runs of each command
+RUNS=40         # of the agent and of curl
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/fc-bench.XXXXXX")
+chmod 755 "$T"
+pids=''
+finish() {
+    status=$?
+    trap - EXIT HUP INT TERM
+    for pid in $pids; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || :; done
+    rm -rf "$T"
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+fail() { echo "bench: $*" >&2; exit 1; }
+note() { echo "bench: $*" >&2; }
+
+export HOME="$T" FC_STATE="$T/state" FC_CONF="$T/fc.conf"
+unset FC_STORE FC_ORG XDG_CONFIG_HOME XDG_DATA_HOME http_proxy https_proxy HTTPS_PROXY
+printf '[api]\ntrusted-header = X-SSL-Client-Cert\ntrusted-uid = %s\n' "$(id -u)" >"$FC_CONF"
+bad=0
+# promise NAME FILTER BOUND JSON: prints it with the value that the filter makes of it.
+promise() {
+    line=$(echo "$4" | jq -c --arg name "$1" --arg bound "$3" "($2) as \$v |
+        {bench: \$name, value: \$v, promised: \$bound, kept: (\$v | . $3)} + .")
+    echo "$line"
+    [ "$(echo "$line" | jq .kept)" = true ] || bad=1
+}
+
+# until COMMAND ...: waits up to 10 s.
+until_ok() {
+    tries=0
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || fail "waited in vain for: $*"
+        sleep 0.02
+    done
+}
+
+# One core for what serves, one for what asks; where there is one alone they share it.
+cpus=$(taskset -pc $$ | sed 's/.*: //')
+first=${cpus%%[-,]*}
+last=${cpus##*[-,]}
+
+fc-store init >/dev/null
+fc-sign ca init >/dev/null
+org=00000000-0000-0000-0000-000000000000
+
+devices_made=
+devices() {
+    [ -z "$devices_made" ] || return 0
+    note "$DEVICES devices"
+    # Two halves at once: keys and signatures are most of it.
+    half=$((DEVICES / 2))
+    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $half >"$T/devices.1" &
+    other=$!
+    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $((DEVICES - half)) >"$T/devices"
+    wait $other
+    cat "$T/devices.1" >>"$T/devices"
+    awk -F'\t' '{ printf "{\"apiVersion\":\"flightctl.io/v1beta1\",\"kind\":\"Device\",\"metadata\":" \
+        "{\"name\":\"%s\",\"labels\":{\"site\":\"s%d\"}},\"spec\":{\"config\":[{\"name\":\"a\"," \
+        "\"inline\":[{\"path\":\"/etc/motd\",\"content\":\"hello\"}]}]}}\n", $1, NR % 100 }' \
+        "$T/devices" >"$T/devices.json"
+    fc-apply -f "$T/devices.json" >/dev/null
+    fc-work drain >/dev/null
+    devices_made=1
+}
+
+bench_start() {
+    devices
+    name=$(sed -n '5000s/\t.*//p' "$T/devices")
+    fc-select "device/$name" -o json >"$T/select.want"
+    [ "$(jq -r .metadata.name "$T/select.want")" = "$name" ] || fail "fc-select shows another device"
+    echo "$name" >"$T/minimal.want"
+    statement="select name from resource where org = 1 and kind = 1 and name = ?1"
+    promise start '.a.wall_ms / .b.wall_ms * 1000 | round / 1000' '<= 1.5' "$("$bench/spawn" $STARTS \
+        "$T/select.want" "$T/minimal.want" fc-select "device/$name" -o json -- \
+        "$bench/minimal" "$FC_STATE/fc.db" "$statement" "$name")"
+}
+
+bench_polls() {
+    devices
+    cat >"$T/nginx.conf" <<END
+daemon off;
+worker_processes 1;
+pid $T/nginx.pid;
+error_log $T/nginx.log;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    client_header_buffer_size 4k;
+    keepalive_requests 1000000000;
+    client_body_temp_path $T/n1; proxy_temp_path $T/n2; fastcgi_temp_path $T/n3;
+    uwsgi_temp_path $T/n4; scgi_temp_path $T/n5;
+    server { listen unix:$T/nginx.sock; location / { return 204; } }
+}
+END
+    taskset -c "$first" nginx -c "$T/nginx.conf" -e "$T/nginx.log" 2>"$T/nginx.err" &
+    pids="$pids $!"
+    taskset -c "$first" fc-api -l "unix:$T/api.sock" 2>"$T/api.log" &
+    api=$!
+    pids="$pids $api"
+    until_ok test -S "$T/nginx.sock"
+    until_ok test -S "$T/api.sock"
+    version=$(fc-select "device/$(sed -n '1s/\t.*//p' "$T/devices")" -o json |
+        jq -r '.metadata.annotations["device-controller/renderedVersion"]')
+    note "polls"
+    for try in 1 2 3; do
+        for server in nginx api; do
+            taskset -c "$last" "$bench/load" "$T/$server.sock" "$T/devices" "$version" \
+                $CONNECTIONS $SECONDS_EACH >>"$T/load.$server" || fail "$server, run $try: see above"
+        done
+    done
+    sleep 1.5 # fc-api writes what it saw at least once a second
+    kill "$api"
+    wait "$api" || fail "fc-api ended with status $?: $(cat "$T/api.log")"
+    seen=$(fc-select devices -o json | jq -s 'map(select(.status.lastSeen)) | length')
+    promise polls '.ratio' '>= 0.2' "$(jq -s -c --slurpfile nginx "$T/load.nginx" --argjson seen "$seen" '
+        def median: map(.per_second) | sort | .[length / 2 | floor];
+        {api_per_second: median, nginx_per_second: ($nginx | median),
+         devices: .[0].devices, connections: .[0].connections, last_seen_kept: $seen} |
+        .ratio = (.api_per_second / .nginx_per_second * 1000 | round / 1000)' "$T/load.api")"
+    [ "$seen" = "$DEVICES" ] || fail "last-seen is kept of $seen devices, not of $DEVICES"
+}
+
+bench_agent() {
+    note "an agent"
+    fc-sign server -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
+    account=--no-split
+    if [ "$(id -u)" = 0 ]; then account='--user _fc-agent'; fi
+    for try in 1 2 3 4 5; do
+        port=$((10000 + ($$ * 7 + try * 1009) % 20000))
+        fc-api -l "127.0.0.1:$port" -t 2>"$T/tls.log" &
+        api=$!
+        until_ok sh -c "! kill -0 $api || grep -q $(printf ':%04X' $port) /proc/net/tcp"
+        if kill -0 $api 2>/dev/null; then break; fi
+    done
+    pids="$pids $api"
+    mkdir -p "$T/device/etc/flightctl"
+    fc-sign enrollment --server "https://localhost:$port" -o "$T/device/etc/flightctl/config.yaml" \
+        >/dev/null
+    agent="fc-agent --root $T/device $account"
+    $agent 2>"$T/agent.log" || :
+    name=$(fc-enroll list -o name | sed 's|.*/||')
+    [ -n "$name" ] || fail "the agent did not ask for enrollment: $(cat "$T/agent.log")"
+    fc-enroll approve "$name" >/dev/null
+    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Device","metadata":{"name":"'"$name"'"},
+        "spec":{"config":[{"name":"a","inline":[{"path":"/etc/motd","content":"hello"}]}]}}' |
+        fc-apply -f - >/dev/null
+    fc-work drain >/dev/null
+    for try in 1 2 3; do $agent; fc-work drain >/dev/null; done
+    [ "$(cat "$T/device/etc/motd")" = hello ] || fail "the agent did not write its file"
+    version=$(fc-select "device/$name" -o json |
+        jq -r '.metadata.annotations["device-controller/renderedVersion"]')
+    $agent >"$T/agent.want"
+    printf 204 >"$T/curl.want"
+    certs=$T/device/var/lib/flightctl/certs
+    # shellcheck disable=SC2086 # words
+    promise agent '.cpu_more_ms' '<= 20' "$("$bench/spawn" $RUNS "$T/agent.want" "$T/curl.want" $agent \
+        -- curl -sS --cacert "$FC_STATE/ca/ca.crt" --cert "$certs/agent.crt" --key "$certs/agent.key" \
+        -H 'Prefer: wait=0' -w '%{http_code}' \
+        "https://localhost:$port/api/v1/devices/$name/rendered?knownRenderedVersion=$version" |
+        jq -c '.cpu_more_ms = ((.a.cpu_ms - .b.cpu_ms) * 1000 | round / 1000)' | tee "$T/agent.json")"
+    promise agent-memory '.a.max_rss_kib' '<= 15360' "$(cat "$T/agent.json")"
+}
+
+for part; do
+    case $part in
+    start | polls | agent) "bench_$part" ;;
+    *) fail "$part: no such measurement" ;;
+    esac
+done
+exit $bad

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The one place that knows which packages are needed.
+#   sh test/deps.sh [-l] GROUP ...     GROUP: build, run, test, bench
+# Installs what is missing, as root; says what, and nothing if all is there. With -l it lists the
+# packages instead. Debian 12 names, or Fedora's where there is dnf and no apt-get.
+set -eu
+
+# One line a package: groups, Debian name, Fedora name; - where a system has it anyway.
+table='
+build           gcc                       gcc
+build           make                      make
+build           libc6-dev                 glibc-devel
+build           pkgconf                   pkgconf-pkg-config
+build           libsqlite3-dev            sqlite-devel
+build           libjq-dev                 jq-devel
+build           libonig-dev               oniguruma-devel
+build           libmd-dev                 libmd-devel
+build           libyaml-dev               libyaml-devel
+build           libcurl4-openssl-dev      libcurl-devel
+build           libssl-dev                openssl-devel
+build           libevent-dev              libevent-devel
+build           -                         gawk
+run,test        systemd                   systemd
+run,test        jq                        jq
+run,test,bench  curl                      curl
+test,bench      openssl                   openssl
+test,bench      util-linux                util-linux
+test,bench      procps                    procps-ng
+test            -                         libasan
+test            -                         libubsan
+test            bats                      bats
+test            binutils                  binutils
+test            sqlite3                   sqlite
+test            lighttpd                  lighttpd
+test            lighttpd-mod-openssl      lighttpd-mod_openssl
+test            openbsd-inetd             xinetd
+test            strace                    strace
+test            faketime                  libfaketime
+test            iproute2                  iproute
+test            diffutils                 diffutils
+test            mandoc                    mandoc
+test            zsh                       zsh
+test            fish                      fish
+test            bash-completion           bash-completion
+test            shellcheck                ShellCheck
+test            clang                     clang
+test            libclang-rt-14-dev        compiler-rt
+test            git                       git-core
+bench           nginx                     nginx
+'
+
+list=
+case ${1:-} in -l) list=1; shift ;; esac
+[ $# -gt 0 ] || { sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+if command -v apt-get >/dev/null; then column=2
+elif command -v dnf >/dev/null; then column=3
+else echo "deps.sh: neither apt-get nor dnf here; it needs: $(sh "$0" -l "$@")" >&2; exit 1
+fi
+
+wanted=
+for group; do
+    case $group in build | run | test | bench) ;;
+    *) echo "deps.sh: $group: no such group" >&2; exit 2 ;;
+    esac
+    wanted="$wanted $(printf '%s' "$table" | awk -v g="$group" -v c="$column" \
+        'index("," $1 ",", "," g ",") && $c != "-" { print $c }')"
+done
+wanted=$(printf '%s\n' $wanted | sort -u)
+[ -z "$list" ] || { printf '%s\n' $wanted; exit 0; }
+
+has() {
+    if [ $column = 2 ]; then
+        [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
+    else
+        rpm -q --quiet --whatprovides "$1"
+    fi
+}
+missing=
+for p in $wanted; do has "$p" || missing="$missing $p"; done
+[ -n "$missing" ] || exit 0
+
+if [ $column = 2 ]; then line="apt-get install -y --no-install-recommends$missing"
+else line="dnf install -y --setopt=install_weak_deps=False$missing"
+fi
+if [ "$(id -u)" != 0 ]; then
+    echo "deps.sh: packages are missing; as root: $line" >&2
+    exit 1
+fi
+echo "installing:$missing"
+log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+# The tests start servers of their own, on ports of their own: keep a package's from starting.
+if [ $column = 2 ] && [ ! -e $policy ]; then
+    trap 'rm -f "$log" $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+else
+    trap 'rm -f "$log"' EXIT
+fi
+trap 'exit 1' HUP INT TERM
+export DEBIAN_FRONTEND=noninteractive
+install() { $line >"$log" 2>&1 </dev/null; }
+if ! install; then
+    # The lists may be missing or old.
+    { [ $column = 2 ] && apt-get update -qq >>"$log" 2>&1 && install; } || {
+        tail -n 20 "$log" >&2
+        echo "deps.sh: failed: $line" >&2
+        exit 1
+    }
+fi
+# Nor shall those that came in now start with the machine.
+for unit in lighttpd nginx inetd xinetd; do
+    case $missing in
+    *" $unit"* | *"openbsd-$unit"*) systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
+    esac
+done

@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests.
+#   sh test/run.sh                    installs what is needed, builds, runs every test: plain, under
+#                                     sanitizers, the fuzzing corpora, the checks of the tree
+#   sh test/run.sh -b BUILD [FILE ...]  with what is built in BUILD (build, build-san) alone
+#   sh test/run.sh FILE ...           only these files of test/bats, plain and under sanitizers
+# The output of each test that failed is printed. The last line is "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+builds=
+while getopts b:h o; do
+    case $o in
+    b) builds=$OPTARG ;;
+    *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+
+give_up() { echo "run.sh: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
+
+sh test/deps.sh build run test || give_up "packages are missing"
+jobs=$(nproc)
+out=$(mktemp -d "${TMPDIR:-/tmp}/fc-test.XXXXXX") || exit 1
+trap 'rm -rf "$out"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# make_quietly ARGUMENT ...: its output only when it fails.
+make_quietly() {
+    make -j"$jobs" "$@" >"$out/make" 2>&1 || { cat "$out/make"; give_up "make $* failed"; }
+}
+if [ -z "$builds" ]; then
+    builds="build build-san"
+    make_quietly
+    make_quietly SAN=1
+    [ $# -gt 0 ] || make_quietly fuzz
+fi
+[ "$(id -u)" != 0 ] || make_quietly account
+
+: >"$out/passed"
+: >"$out/failed"
+: >"$out/skipped"
+
+# check NAME COMMAND ...: one test that is no bats file.
+check() {
+    name=$1
+    shift
+    if "$@" >"$out/check" 2>&1; then
+        echo "$name" >>"$out/passed"
+    else
+        echo "$name" >>"$out/failed"
+        { echo "--- $name"; cat "$out/check"; } | tee -a "$out/report"
+    fi
+}
+completions_are_current() {
+    make -s completions COMPLETIONS="$out/completions" && diff -r "$out/completions" share/completions
+}
+scripts() {
+    git ls-files 2>/dev/null | grep -E '\.(sh|bash|bats)$|^\.ci/run$' || :
+}
+scripts_are_clean() {
+    # shellcheck disable=SC2046 # one word a file
+    set -- $(scripts)
+    [ $# -gt 0 ] || set -- test/*.sh test/bench/*.sh test/bats/*.bats test/bats/*.bash examples/*.sh \
+        .ci/run
+    shellcheck -S warning -- "$@"
+}
+manuals_are_clean() { # every one of a command exists, and mandoc has nothing to say
+    for c in build/bin/fc-*; do
+        ls man/"${c##*/}".[1-8] >/dev/null || return 1
+    done
+    # References to pages of other packages are no error where those are not installed.
+    ! mandoc -T lint -W warning man/*.[1-8] | grep -v 'referenced manual not found' | grep .
+}
+if [ $# -eq 0 ] && [ "$builds" = "build build-san" ]; then
+    check "completions are those that the commands print" completions_are_current
+    check "shellcheck has nothing to say about the scripts" scripts_are_clean
+    check "every command has a man page, and mandoc nothing to say" manuals_are_clean
+    for f in test/fuzz/fuzz_*.c; do
+        f=${f##*/fuzz_}
+        check "fuzzing corpus of ${f%.c}" make -s "fuzz-run-${f%.c}"
+    done
+fi
+
+[ $# -gt 0 ] || set -- test/bats/*.bats
+# The largest files first, so that the end is not one long file alone. Each runs for itself, as
+# many at once as there are processors. A file with a line "# once: WHY" needs one build only.
+for build in $builds; do
+    # shellcheck disable=SC2012 # names of our own
+    ls -S -- "$@" | while read -r file; do
+        [ "$build" = "${builds%% *}" ] || ! grep -q '^# once: ' "$file" || continue
+        echo "$build $file"
+    done
+done | xargs -P "$jobs" -n 2 sh -c '
+    out=$0 build=$1 file=$2
+    name=${build##*/}-${file##*/}
+    case $build in /*) dir=$build ;; *) dir=$PWD/$build ;; esac
+    export TOP="$PWD" BUILD="$dir" FC_BUILD="$dir"
+    BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-240} \
+        bats --formatter tap "$file" >"$out/$name.tap" 2>"$out/$name.err"
+    echo $? >"$out/$name.status"
+    word=ok
+    if grep -q "^not ok" "$out/$name.tap" || ! grep -q "^ok" "$out/$name.tap"; then word=FAILED; fi
+    printf "%-10s %-28s %4s tests  %s\n" "$build" "${file##*/}" \
+        "$(grep -c "^\(not \)\{0,1\}ok " "$out/$name.tap")" "$word"
+' "$out"
+
+for status in "$out"/*.status; do
+    [ -e "$status" ] || continue
+    name=${status##*/}
+    name=${name%.status}
+    awk -v name="$name" -v code="$(cat "$status")" -v out="$out" '
+        function done() {
+            if (!failed) return
+            print "--- " title
+            printf "%s", text
+        }
+        /^(not )?ok / {
+            done()
+            text = ""
+            failed = /^not /
+            title = name ": " $0
+            sub(/(not )?ok [0-9]+ /, "", title)
+            skipped = !failed && / # skip/
+            print title >>(out (failed ? "/failed" : skipped ? "/skipped" : "/passed"))
+            seen++
+            if (failed) bad++
+            next
+        }
+        /^1\.\.[0-9]+/ { planned = substr($0, 4) + 0; next }
+        { text = text $0 "\n" }
+        END {
+            done()
+            if (seen && seen == planned && (code == 0 || bad)) exit
+            print "--- " name ": " seen + 0 " of " planned + 0 " tests ran, bats ended with " code
+            printf "%s", failed ? "" : text
+            print name ": did not run to its end" >>(out "/failed")
+        }' "$out/$name.tap" >"$out/report.new"
+    if [ -s "$out/report.new" ]; then cat "$out/report.new" "$out/$name.err"; fi
+done
+
+skipped=$(grep -c . "$out/skipped")
+[ "$skipped" = 0 ] || { echo "skipped:"; sort "$out/skipped"; }
+failed=$(grep -c . "$out/failed")
+[ "$failed" = 0 ] || { echo "failed:"; sort "$out/failed"; }
+echo "$(grep -c . "$out/passed") passed, $failed failed"
+[ "$failed" = 0 ]
