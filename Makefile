@@ -47,7 +47,7 @@ LIBS_curl := $(call pkg,libcurl)
 LIBS_fc-sign := $(LIBS_crypto)
 LIBS_fc-enroll := $(LIBS_crypto)
 LIBS_fc-work := $(LIBS_crypto)
-LIBS_fc-agent := -lonig
+LIBS_fc-agent :=
 
 # Modules: shared objects that pull in a large library, from the file lib/*/NAME_module.c.
 MODULES := $(patsubst %_module,%,$(basename $(notdir $(wildcard lib/*/*_module.c))))

@@ -14,7 +14,10 @@
 #include "service/session.h"
 #include "service/target.h"
 
-enum { O_LATEST = OPT_FIRST, O_DIFF, O_EXPLAIN };
+enum {
+    COMPLAINTS = 20, /* devices without a valid spec that are said one by one */
+    O_LATEST = OPT_FIRST, O_DIFF, O_EXPLAIN,
+};
 
 static const struct opt opts[] = {
     OPTS_STORE,
@@ -62,7 +65,7 @@ struct render {
     bool all, diff, explain;
     bool names;                /* --diff -o name: who would change */
     bool colour;
-    size_t seen, differ;
+    size_t seen, differ, invalid;
     struct err bad;            /* the last device that has no valid spec */
 };
 
@@ -99,7 +102,9 @@ static int diff(struct render *r, struct arena *a, const char *name, jv spec, st
     if (render_current(s, a, s->org, name, &c.from, e) < 0 ||
         device_poll(s, s->org, name, &id, &version, &stale, e) < 0)
         return -1;
-    c.from_label = arena_printf(a, "device/%s rendered version %lld", name, (long long)version);
+    c.from_label = version
+        ? arena_printf(a, "device/%s rendered version %lld", name, (long long)version)
+        : arena_printf(a, "device/%s has nothing yet", name);
     c.to_label = arena_printf(a, "device/%s would get", name);
     rc = compare_specs(&c, &out, e);
     if (rc <= 0)
@@ -137,7 +142,8 @@ static int device(struct render *r, jv doc, struct err *e)
         err_wrap(&why, "device/%s", name);
         if (why.code != FC_INVALID)
             return err_set(e, why.code, "%s", why.msg);
-        log_err(&why);
+        if (r->invalid++ < COMPLAINTS)
+            log_err(&why);
         r->bad = why;
         return 0;
     }
@@ -253,6 +259,8 @@ static int run(struct render *r, struct opts *o, struct err *e)
             rc = -1;
     } else if ((fflush(stdout) || ferror(stdout)) && rc == 0)
         rc = err_errno(e, "standard output");
+    if (r->invalid > COMPLAINTS)
+        log_warn("%zu more devices have no valid spec", r->invalid - COMPLAINTS);
     if (rc == 0 && r->diff && isatty(STDERR_FILENO))
         log_info("%zu of %zu devices would change", r->differ, r->seen);
     return rc;

@@ -73,10 +73,12 @@ void api_commit_failed(const struct err *e, struct api_response *r);
 /* A bad request of the transport's own (HTTP1_ERROR, time-out): a Status body. */
 void api_error(struct api_response *r, int status, const char *message);
 
-/* Readable when the store may have changed (-1: cannot watch; ask every second). api_changed
- * drains it. */
+/* Readable when somebody writes to the store, a while before it can be read (-1: cannot watch; ask
+ * every second). api_watched drains it. */
 int api_watch_fd(struct api *a);
-void api_changed(struct api *a);
+void api_watched(struct api *a);
+/* Has another process committed since this was asked last? */
+bool api_news(struct api *a);
 /* Which of n parked polls have something newer: sets ready[i]. Those are handled again by
  * api_handle. One query for all. */
 int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool *ready,

@@ -13,6 +13,7 @@ struct api {
     struct authn *authn;
     struct seen_batch *seen;
     struct arena *arena; /* of the request at hand */
+    int64_t version;     /* of the store's contents, when api_news was asked last */
 };
 
 int api_open(struct api **out, const struct conf *conf, const char *store_url, struct err *e)
@@ -214,9 +215,22 @@ int api_watch_fd(struct api *a)
     return fd;
 }
 
-void api_changed(struct api *a)
+void api_watched(struct api *a)
 {
     db_watch_drain(a->store.db);
+}
+
+bool api_news(struct api *a)
+{
+    struct err e = {0};
+    int64_t v = db_data_version(a->store.db, &e);
+
+    if (v < 0)
+        log_err(&e);
+    if (v >= 0 && v == a->version)
+        return false;
+    a->version = v;
+    return true;
 }
 
 int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool *ready,

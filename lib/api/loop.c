@@ -18,6 +18,8 @@ enum { /* us */
     ACCEPT_PAUSE = 100000, /* when descriptors or memory are short: somebody will close one */
     COMPLAIN = 60000000,   /* between two lines that say so */
     LOOK_SHARE = 9,        /* looking at parked polls takes at most a tenth of the time */
+    NEWS_FIRST = 1000,     /* after a write by another process news are asked for, after this */
+    NEWS_LAST = 60000000,  /* time again, then doubled, up to this: no commit takes longer */
 };
 
 static void after(struct event *ev, int64_t us)
@@ -212,6 +214,7 @@ static void run_writes(struct loop *l)
     for (int i = 0; ok && i < n; i++)
         api_write(l->api, &batch[i]->peer, batch[i]->req, &l->batch[i]);
     ok = ok && api_commit(l->api, &e) == 0;
+    l->changed |= ok;
     api_idle(l->api); /* beside an fsync it costs nothing, and a reporting device is seen at once */
     for (int i = 0; i < n; i++) {
         if (!ok) {
@@ -306,7 +309,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     if (l->watch || l->nparked == 0)
         return; /* run_idle follows at the end of this turn */
-    l->changed = true;
+    l->changed |= api_news(l->api);
     after(l->tick, SECOND);
 }
 
@@ -315,13 +318,28 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what, (void)arg; /* run_parked follows at the end of this turn */
 }
 
+/* The watch tells of writes; what they wrote can be read only after a sync of the disk, of which
+ * nothing tells. So news are asked for again, each time after as long as since the write: they
+ * come at most as late again as the commit took. */
+static void on_news(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *l = arg;
+
+    (void)fd, (void)what;
+    l->changed |= api_news(l->api);
+    l->pause = l->pause * 2 < NEWS_LAST ? l->pause * 2 : 0;
+    if (l->pause)
+        after(l->news, l->pause);
+}
+
 static void on_watch(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *l = arg;
 
     (void)fd, (void)what;
-    api_changed(l->api);
-    l->changed = true;
+    api_watched(l->api);
+    l->pause = NEWS_FIRST / 2;
+    on_news(-1, 0, l);
 }
 
 static void run(struct loop *l)
@@ -392,6 +410,7 @@ static void setup(struct loop *l)
     l->accept_again = evtimer_new(l->base, on_accept_again, l);
     l->tick = evtimer_new(l->base, on_tick, l);
     l->wake = evtimer_new(l->base, on_wake, l);
+    l->news = evtimer_new(l->base, on_news, l);
     l->idle = evtimer_new(l->base, on_idle, l);
     l->drained = evtimer_new(l->base, on_drained, l);
     l->term = evsignal_new(l->base, SIGTERM, on_signal, l);
@@ -424,6 +443,7 @@ static void teardown(struct loop *l)
     forget(l->intr);
     forget(l->tick);
     forget(l->wake);
+    forget(l->news);
     forget(l->idle);
     forget(l->drained);
     event_base_free(l->base);

@@ -65,7 +65,8 @@ struct loop {
     struct api *api;
     SSL_CTX *tls;
     struct event_base *base;
-    struct event *accepting, *accept_again, *watch, *term, *intr, *tick, *wake, *idle, *drained;
+    struct event *accepting, *accept_again, *watch, *term, *intr, *tick, *wake, *news, *idle,
+        *drained;
     struct idle_slot *slots; /* of all processes; own is slots[me] */
     int nslots, me;
     struct conns all, parked, writes, ready;
@@ -74,7 +75,8 @@ struct loop {
     bool may_park;
     bool paused;            /* not accepting: too many connections */
     bool draining, stop;
-    bool changed;           /* the store may have changed since parked polls were looked at */
+    bool changed;           /* the store has changed since parked polls were looked at */
+    int64_t pause;          /* before it is asked for news again; 0: enough was asked */
     bool worked;            /* something was answered since api_idle */
     int64_t looked_again;   /* not before this time are they looked at again */
     int64_t complained;     /* when accept's failure was last said */

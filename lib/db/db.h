@@ -65,9 +65,11 @@ const char *st_col_text(struct stmt *st, int i, size_t *n); /* NULL for NULL; n 
 bool st_col_null(struct stmt *st, int i);
 
 int64_t db_last_id(struct db *d); /* of the last INSERT into a table with an integer key */
-/* A number that differs when another connection has committed since; the same otherwise. */
-int64_t db_data_version(struct db *d);
-/* Readable when another process may have committed; -1 with an error if it cannot be had. */
+/* A number that differs when another connection has committed since; the same otherwise. -1 on an
+ * error. */
+int64_t db_data_version(struct db *d, struct err *e);
+/* Readable when another process commits or has committed, so what it wrote may be visible only a
+ * while later; -1 with an error if it cannot be had. */
 int db_watch_fd(struct db *d, struct err *e);
 void db_watch_drain(struct db *d);
 /* What messages call it: the path of the file. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
 
@@ -23,14 +24,74 @@ struct db {
     sqlite3 *h;
     char *path;
     bool seen;      /* attached */
+    bool seen_lost; /* it was found damaged: attached again at the next call */
     int depth;      /* savepoints */
     int watch;      /* inotify descriptor or -1 */
+    struct stmt *version;
     struct stmt *named[SQL_COUNT];
 };
 
+static char *seen_path(const char *path)
+{
+    return xasprintf("%s-seen", path);
+}
+
+/* The lossy side is written without syncs, so power may damage it; it is put aside and made anew.
+ * Its log goes first: nobody may apply it to the new file. */
+static void seen_put_aside(const char *path)
+{
+    char *seen AUTO_FREE = seen_path(path);
+    char *wal AUTO_FREE = xasprintf("%s-wal", seen), *shm AUTO_FREE = xasprintf("%s-shm", seen);
+    char *broken AUTO_FREE = xasprintf("%s.broken", seen);
+
+    unlink(wal);
+    unlink(shm);
+    if (rename(seen, broken) < 0)
+        log_debug("%s: %s", seen, strerror(errno));
+    else
+        log_warn("%s: damaged, put aside as %s", seen, broken);
+}
+
+static int is_ok(void *ctx, int n, char **value, char **name)
+{
+    (void)name;
+    *(bool *)ctx = n > 0 && value[0] && strcmp(value[0], "ok") == 0;
+    return 0;
+}
+
+/* Something read is damaged: is it the lossy side? Then the same call works again later. */
+static bool seen_damaged(struct db *d)
+{
+    bool ok = false;
+
+    if (!d->seen || d->seen_lost)
+        return d->seen_lost;
+    if (sqlite3_exec(d->h, "PRAGMA seen.quick_check(1)", is_ok, &ok, NULL) == SQLITE_OK && ok)
+        return false;
+    seen_put_aside(d->path);
+    d->seen_lost = true;
+    return true;
+}
+
+static int cannot_open(struct db *d, struct err *e)
+{
+    int why = d->h ? sqlite3_system_errno(d->h) : 0;
+    struct stat st;
+
+    if (stat(d->path, &st) < 0)
+        return err_set(e, errno == EACCES ? FC_DENIED : FC_NOTFOUND, "%s: the store cannot be "
+            "opened: %s", d->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, FC_INVALID, "%s: not a store: not a file", d->path);
+    return err_set(e, why == EACCES || why == EPERM ? FC_DENIED : FC_FAIL,
+        "%s: the store cannot be opened%s%s", d->path, why ? ": " : "", why ? strerror(why) : "");
+}
+
 static int db_error(struct db *d, struct err *e, int rc)
 {
-    const char *m = d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(rc);
+    int extended = d->h ? sqlite3_extended_errcode(d->h) : rc;
+    int why = d->h ? sqlite3_system_errno(d->h) : 0;
+    char *m AUTO_FREE = xstrdup(d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(rc));
 
     switch (rc & 0xff) {
     case SQLITE_BUSY:
@@ -38,18 +99,32 @@ static int db_error(struct db *d, struct err *e, int rc)
         return err_set(e, FC_AGAIN, "%s: the store is busy", d->path);
     case SQLITE_FULL:
         return err_set(e, FC_FAIL, "%s: no space left on the device", d->path);
+    case SQLITE_IOERR:
+        if (why == ENOSPC || why == EDQUOT || extended == SQLITE_IOERR_SHMSIZE)
+            return err_set(e, FC_FAIL, "%s: no space left on the device", d->path);
+        return err_set(e, FC_FAIL, "%s: %s%s%s", d->path, m, why ? ": " : "",
+            why ? strerror(why) : "");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return err_set(e, FC_DENIED, "%s: the store cannot be written: %s", d->path, m);
     case SQLITE_CANTOPEN:
-        return err_set(e, errno == EACCES ? FC_DENIED : FC_NOTFOUND,
-            "%s: the store cannot be opened", d->path);
+        return cannot_open(d, e);
     case SQLITE_NOTADB:
+        return err_set(e, FC_INVALID, "%s: not a store: %s", d->path, m);
     case SQLITE_CORRUPT:
+        if (seen_damaged(d))
+            return err_set(e, FC_AGAIN, "%s-seen: damaged and made anew: try again", d->path);
         return err_set(e, FC_FAIL, "%s: the store is damaged: %s", d->path, m);
     case SQLITE_CONSTRAINT:
-        return err_set(e, FC_CONFLICT, "%s", m);
+        switch (extended) {
+        case SQLITE_CONSTRAINT_UNIQUE:
+        case SQLITE_CONSTRAINT_PRIMARYKEY:
+        case SQLITE_CONSTRAINT_ROWID:
+            return err_set(e, FC_CONFLICT, "%s", m);
+        default: /* a rule of the tables that this code should have kept */
+            return err_set(e, FC_FAIL, "%s: %s", d->path, m);
+        }
     case SQLITE_TOOBIG:
         return err_set(e, FC_INVALID, "too large for the store");
     case SQLITE_NOMEM:
@@ -87,9 +162,73 @@ static int refuse_network(const char *path, struct err *e)
     }
 }
 
+/* The lossy side, as private as the store and of the same owner, whoever comes first. Made again
+ * when it is gone or damaged. */
+static int seen_make(struct db *side, const char *store, struct err *e)
+{
+    int fd AUTO_CLOSE = -1;
+    struct stat st;
+
+    fd = open(side->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? 0 : err_errno(e, "%s", side->path);
+    if (stat(store, &st) == 0 && (fchmod(fd, st.st_mode & 0777) < 0 ||
+        (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)))
+        return err_errno(e, "%s", side->path);
+    return 0;
+}
+
+static const char seen_tables[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)";
+
+static int seen_setup(struct db *side, struct err *e)
+{
+    int rc = sqlite3_exec(side->h, seen_tables, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
+}
+
+static int connect_to(struct db *d, int flags, struct err *e)
+{
+    /* A path is never taken for the URI that it looks like. */
+    char *path AUTO_FREE = strncmp(d->path, "file:", 5) ? xstrdup(d->path) :
+        xasprintf("./%s", d->path);
+    int rc = sqlite3_open_v2(path, &d->h, flags, NULL);
+
+    if (rc != SQLITE_OK)
+        return db_error(d, e, rc);
+    sqlite3_busy_timeout(d->h, DB_BUSY_MS);
+    sqlite3_db_config(d->h, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+    sqlite3_db_config(d->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return 0;
+}
+
+static int open_seen(struct db *d, const char *store, int flags, struct err *e)
+{
+    int again = 1;
+
+    for (;;) {
+        struct err why = {0};
+
+        if (seen_make(d, store, e) < 0)
+            return -1;
+        if (connect_to(d, flags, &why) == 0 && seen_setup(d, &why) == 0)
+            return 0;
+        if (!again-- || sqlite3_errcode(d->h) != SQLITE_NOTADB) {
+            if (e)
+                *e = why;
+            return -1;
+        }
+        sqlite3_close(d->h);
+        d->h = NULL;
+        seen_put_aside(store);
+    }
+}
+
 int db_open(struct db **out, const char *url, int flags, struct err *e)
 {
-    int of = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, rc;
+    int of = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+        SQLITE_OPEN_URI, rc;
     struct db *d;
 
     if (strncmp(url, "sqlite:", 7) != 0 || url[7] == '\0') {
@@ -102,23 +241,15 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
         return -1;
     d = xcalloc(1, sizeof *d);
     d->watch = -1;
-    d->path = flags & DB_SEEN ? xasprintf("%s-seen", url + 7) : xstrdup(url + 7);
-    if (flags & DB_CREATE || flags & DB_SEEN)
+    d->path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
+    if (flags & DB_CREATE)
         of |= SQLITE_OPEN_CREATE;
-    errno = 0;
-    rc = sqlite3_open_v2(d->path, &d->h, of, NULL);
-    if (rc != SQLITE_OK) {
-        db_error(d, e, rc);
-        db_close(d);
-        return -1;
-    }
-    sqlite3_busy_timeout(d->h, DB_BUSY_MS);
-    sqlite3_db_config(d->h, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-    sqlite3_db_config(d->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if ((flags & DB_CREATE && db_exec(d, "PRAGMA journal_mode=WAL", e) < 0) ||
-        (flags & DB_SEEN && db_exec(d, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-            "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)",
-            e) < 0)) {
+    if (flags & DB_SEEN)
+        rc = open_seen(d, url + 7, of, e);
+    else if ((rc = connect_to(d, of, e)) == 0) /* the builder of the library may think otherwise */
+        rc = db_exec(d, flags & DB_CREATE ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL" :
+            "PRAGMA synchronous=FULL", e);
+    if (rc < 0) {
         db_close(d);
         return -1;
     }
@@ -134,6 +265,7 @@ void db_close(struct db *d)
         return;
     for (i = 0; i < SQL_COUNT; i++)
         st_free(d->named[i]);
+    st_free(d->version);
     sqlite3_close(d->h);
     if (d->watch >= 0)
         close(d->watch);
@@ -141,33 +273,65 @@ void db_close(struct db *d)
     free(d);
 }
 
-int db_attach_seen(struct db *d, struct err *e)
+/* "file:PATH?mode=ro", escaped. Read only, because a transaction that writes takes the write lock
+ * of every attached file, and would keep the writers of last-seen out. */
+static char *seen_uri(const char *path)
 {
-    struct stmt *st;
-    char *uri AUTO_FREE = NULL;
-    int64_t n;
-    struct db *side;
+    char *uri = xmalloc(3 * strlen(path) + sizeof "file:-seen?mode=ro"), *p = stpcpy(uri, "file:");
 
-    if (d->seen)
-        return 0;
-    uri = xasprintf("%s-seen", d->path);
-    if (access(uri, F_OK) < 0) { /* lossy by design: made again when it is gone */
-        free(uri);
-        uri = xasprintf("sqlite:%s", d->path);
-        if (db_open(&side, uri, DB_SEEN, e) < 0)
-            return -1;
-        db_close(side);
-        free(uri);
-        uri = xasprintf("%s-seen", d->path);
-    }
-    st = db_prepare(d, "ATTACH ?1 AS seen", e);
+    for (; *path; path++)
+        if (strchr("%?#", *path))
+            p += sprintf(p, "%%%02X", (unsigned char)*path);
+        else
+            *p++ = *path;
+    strcpy(p, "-seen?mode=ro");
+    return uri;
+}
+
+static int attach(struct db *d, const char *uri, struct err *e)
+{
+    struct stmt *st = db_prepare(d, "ATTACH ?1 AS seen", e);
+    int64_t n;
+
     if (!st)
         return -1;
     st_text(st, 1, uri);
     n = st_run(st, e);
     st_free(st);
-    d->seen = n >= 0;
     return n < 0 ? -1 : 0;
+}
+
+static int make_seen(struct db *d, struct err *e)
+{
+    char *url AUTO_FREE = xasprintf("sqlite:%s", d->path);
+    struct db *side;
+
+    if (db_open(&side, url, DB_SEEN, e) < 0)
+        return -1;
+    db_close(side);
+    return 0;
+}
+
+int db_attach_seen(struct db *d, struct err *e)
+{
+    char *path AUTO_FREE = NULL, *uri AUTO_FREE = NULL;
+    struct err why = {0};
+
+    if (d->seen && (!d->seen_lost || db_in_transaction(d)))
+        return 0;
+    if (d->seen && db_exec(d, "DETACH seen", e) < 0)
+        return -1;
+    d->seen = d->seen_lost = false;
+    path = seen_path(d->path);
+    uri = seen_uri(d->path);
+    if (access(path, F_OK) < 0 && make_seen(d, e) < 0)
+        return -1;
+    if (attach(d, uri, &why) < 0) { /* damaged: opened to be written it is made anew */
+        if (make_seen(d, e) < 0 || attach(d, uri, e) < 0)
+            return -1;
+    }
+    d->seen = true;
+    return 0;
 }
 
 int db_exec(struct db *d, const char *sql, struct err *e)
@@ -214,6 +378,8 @@ static int savepoint(struct db *d, const char *verb, int depth, struct err *e)
 
 int db_savepoint(struct db *d, struct err *e)
 {
+    if (!db_in_transaction(d)) /* a full disk may have ended it; alone this one would commit */
+        return err_set(e, FC_FAIL, "%s: the transaction was undone", d->path);
     if (savepoint(d, "SAVEPOINT", d->depth, e) < 0)
         return -1;
     d->depth++;
@@ -256,6 +422,8 @@ struct stmt *db_stmt(struct db *d, enum sql name, struct err *e)
         st = d->named[name] = db_prepare(d, sql_text[name], e);
         return st;
     }
+    if (sqlite3_stmt_busy(st->s)) /* somebody up the stack still reads from it */
+        die("used inside itself: %s", sql_text[name]);
     st_reset(st);
     return st;
 }
@@ -346,11 +514,17 @@ int64_t db_last_id(struct db *d)
     return sqlite3_last_insert_rowid(d->h);
 }
 
-int64_t db_data_version(struct db *d)
+int64_t db_data_version(struct db *d, struct err *e)
 {
-    unsigned v = 0;
+    int64_t v;
 
-    sqlite3_file_control(d->h, "main", SQLITE_FCNTL_DATA_VERSION, &v);
+    /* Unlike the file control of that name it begins to read, so that it sees what is new. */
+    if (!d->version && !(d->version = db_prepare(d, "PRAGMA main.data_version", e)))
+        return -1;
+    if (st_step(d->version, e) != 1)
+        return -1;
+    v = st_col_int(d->version, 0);
+    st_reset(d->version);
     return v;
 }
 

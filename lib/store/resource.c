@@ -259,7 +259,9 @@ static void list_conditions(struct sql_buf *q, const struct res_query *l, char *
     sql_add(q, " AND r.kind = ");
     sql_int_param(q, l->kind->id);
     if (l->from) {
-        sql_add(q, " AND r.name >= ");
+        sql_add(q, " AND ");
+        sql_add(q, q->name);
+        sql_add(q, " >= ");
         sql_text_param(q, l->from);
     }
     if (l->parent) {
@@ -294,10 +296,12 @@ int res_list(struct store *s, const struct res_query *l, struct res_iter **it, s
     struct stmt *st;
 
     sql_add(&q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
-        "r.owner, r.labels, r.annotations, r.spec, s.status FROM resource r "
-        "JOIN resource_status s ON s.id = r.id WHERE ");
+        "r.owner, r.labels, r.annotations, r.spec, s.status");
+    sql_from(&q, l->labels);
+    sql_add(&q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
     list_conditions(&q, l, &prefix);
-    sql_add(&q, " ORDER BY r.name");
+    sql_add(&q, " ORDER BY ");
+    sql_add(&q, q.name);
     if (l->limit) {
         sql_add(&q, " LIMIT ");
         sql_int_param(&q, l->limit);
@@ -321,7 +325,9 @@ int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struc
     struct stmt *st;
     int64_t n = -1;
 
-    sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM resource r WHERE ");
+    sql_add(&q, "SELECT count(*) FROM (SELECT 1");
+    sql_from(&q, l->labels);
+    sql_add(&q, "WHERE ");
     list_conditions(&q, l, &prefix);
     if (cap) {
         sql_add(&q, " LIMIT ");

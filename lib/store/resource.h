@@ -73,12 +73,17 @@ struct sql_buf {
         int64_t n;
     } *param;
     size_t n;
+    const char *id, *name; /* columns of the row that drives the query: sql_from */
 };
 void sql_add(struct sql_buf *q, const char *text);
 /* Appends "?N" and the parameter. */
 void sql_text_param(struct sql_buf *q, const char *s);
 void sql_int_param(struct sql_buf *q, int64_t n);
-/* A condition over resource rows named `r`: " AND ..." for each requirement. */
+/* " FROM ..." for rows of resources named `r` that sel (may be NULL) picks; sql_selector is due with
+ * the same one. Names and ids are to be compared and sorted as q->name and q->id, which an index
+ * may have in this order. */
+void sql_from(struct sql_buf *q, const struct selector *sel);
+/* The condition: " AND ..." for each requirement. */
 void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind);
 struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e); /* and bound */
 void sql_free(struct sql_buf *q);

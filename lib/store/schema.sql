@@ -14,7 +14,7 @@ CREATE TABLE organization (
     name TEXT NOT NULL UNIQUE
 );
 CREATE TABLE resource (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: last-seen goes by it
     org INTEGER NOT NULL REFERENCES organization(id),
     kind INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -28,7 +28,6 @@ CREATE TABLE resource (
     UNIQUE (org, kind, name)
 );
 CREATE INDEX resource_owner ON resource (org, kind, owner, name) WHERE owner IS NOT NULL;
-CREATE INDEX resource_created ON resource (org, kind, created);
 CREATE TABLE resource_status (
     id INTEGER PRIMARY KEY REFERENCES resource(id) ON DELETE CASCADE,
     version INTEGER NOT NULL,
@@ -43,6 +42,7 @@ CREATE TABLE label (
     id INTEGER NOT NULL,
     PRIMARY KEY (org, kind, key, value, name)
 ) WITHOUT ROWID;
+CREATE INDEX label_id ON label (id, key, value);
 CREATE TABLE device (
     id INTEGER PRIMARY KEY REFERENCES resource(id) ON DELETE CASCADE,
     org INTEGER NOT NULL,
@@ -53,6 +53,8 @@ CREATE TABLE device (
     rendered_at INTEGER NOT NULL,
     fetched INTEGER NOT NULL,
     reported INTEGER NOT NULL,
+    floor INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
     failure TEXT,
     spec_valid INTEGER NOT NULL,
     spec_message TEXT,
@@ -67,7 +69,6 @@ CREATE TABLE device (
 );
 CREATE UNIQUE INDEX device_name ON device (org, name, rendered, stale, id);
 CREATE INDEX device_stale ON device (org, id) WHERE stale > 0;
-CREATE INDEX device_updated ON device (org, updated);
 CREATE TABLE rendered (
     hash TEXT PRIMARY KEY,
     spec TEXT NOT NULL,
@@ -86,6 +87,7 @@ CREATE TABLE device_fleet (
     PRIMARY KEY (device, fleet)
 ) WITHOUT ROWID;
 CREATE INDEX device_fleet_fleet ON device_fleet (fleet, assigned, batch, state, device);
+CREATE INDEX device_fleet_pending ON device_fleet (fleet, assigned_at) WHERE state = 1;
 CREATE INDEX device_fleet_assigned ON device_fleet (assigned);
 CREATE INDEX device_fleet_rendered ON device_fleet (rendered);
 CREATE INDEX device_fleet_good ON device_fleet (good);
@@ -131,6 +133,7 @@ CREATE TABLE event (
     message TEXT NOT NULL,
     details TEXT
 );
+CREATE INDEX event_org ON event (org, seq);
 CREATE INDEX event_name ON event (org, kind, name, seq);
 CREATE TABLE task (
     id INTEGER PRIMARY KEY,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Label selectors compiled to SQL. The first requirement that pins one key to one value becomes
- * a seek in the label index, whose order is that of names; the others are tested per row.
+ * Label selectors compiled to SQL. The first requirement that pins one key to one value drives the
+ * query: its rows of the label index come in the order of names, so that a page ends where it is
+ * full. The other requirements are tested for each row.
  */
 #include <string.h>
 
@@ -30,17 +31,12 @@ void sql_int_param(struct sql_buf *q, int64_t n)
     *param(q) = (struct sql_param){.n = n};
 }
 
-/* "SELECT l.id FROM label l WHERE ..." for one key, with a value or a list of them. */
-static void label_of(struct sql_buf *q, int64_t org, int kind, const char *key,
-    const struct sel_req *r, size_t column)
+/* "SELECT 1 FROM label l WHERE ..." for one key of row r, with a value or a list of them. */
+static void label_of(struct sql_buf *q, const char *key, const struct sel_req *r, size_t column)
 {
     size_t i;
 
-    sql_add(q, "SELECT 1 FROM label l WHERE l.org = ");
-    sql_int_param(q, org);
-    sql_add(q, " AND l.kind = ");
-    sql_int_param(q, kind);
-    sql_add(q, " AND l.name = r.name AND l.key = ");
+    sql_add(q, "SELECT 1 FROM label l WHERE l.id = r.id AND l.key = ");
     sql_text_param(q, key);
     if (!r->nvalues)
         return;
@@ -54,7 +50,7 @@ static void label_of(struct sql_buf *q, int64_t org, int kind, const char *key,
 }
 
 /* One tuple of a key set: all keys have their values. */
-static void tuple(struct sql_buf *q, int64_t org, int kind, const struct sel_req *r, size_t t)
+static void tuple(struct sql_buf *q, const struct sel_req *r, size_t t)
 {
     size_t k;
 
@@ -62,12 +58,12 @@ static void tuple(struct sql_buf *q, int64_t org, int kind, const struct sel_req
         struct sel_req one = {SEL_IN, 1, &r->keys[k], 1, &r->values[t * r->nkeys + k]};
 
         sql_add(q, k ? " AND EXISTS (" : "EXISTS (");
-        label_of(q, org, kind, r->keys[k], &one, 0);
+        label_of(q, r->keys[k], &one, 0);
         sql_add(q, ")");
     }
 }
 
-static void requirement(struct sql_buf *q, int64_t org, int kind, const struct sel_req *r)
+static void requirement(struct sql_buf *q, const struct sel_req *r)
 {
     bool negative = r->op == SEL_NOT_IN || r->op == SEL_NOT_EXISTS;
     size_t t;
@@ -75,47 +71,62 @@ static void requirement(struct sql_buf *q, int64_t org, int kind, const struct s
     sql_add(q, negative ? " AND NOT " : " AND ");
     if (r->nkeys == 1) {
         sql_add(q, "EXISTS (");
-        label_of(q, org, kind, r->keys[0], r, 0);
+        label_of(q, r->keys[0], r, 0);
         sql_add(q, ")");
         return;
     }
     sql_add(q, "(");
     for (t = 0; t < r->nvalues; t++) {
         sql_add(q, t ? " OR (" : "(");
-        tuple(q, org, kind, r, t);
+        tuple(q, r, t);
         sql_add(q, ")");
     }
     sql_add(q, ")");
 }
 
+static size_t driver(const struct selector *sel)
+{
+    size_t i;
+
+    for (i = 0; sel && !sel->nothing && i < sel->n; i++) {
+        const struct sel_req *r = &sel->req[i];
+
+        if (r->op == SEL_IN && r->nkeys == 1 && r->nvalues == 1)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+void sql_from(struct sql_buf *q, const struct selector *sel)
+{
+    bool drives = driver(sel) != SIZE_MAX;
+
+    sql_add(q, drives ? " FROM label k CROSS JOIN resource r " : " FROM resource r ");
+    q->id = drives ? "k.id" : "r.id";
+    q->name = drives ? "k.name" : "r.name";
+}
+
 void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind)
 {
-    size_t i, seek = SIZE_MAX;
+    size_t i, seek = driver(sel);
 
     if (sel->nothing) {
         sql_add(q, " AND 1 = 0");
         return;
     }
-    for (i = 0; i < sel->n && seek == SIZE_MAX; i++) {
-        const struct sel_req *r = &sel->req[i];
-
-        if (r->op == SEL_IN && r->nkeys == 1 && r->nvalues == 1)
-            seek = i;
-    }
     if (seek != SIZE_MAX) {
-        sql_add(q, " AND r.name IN (SELECT l.name FROM label l WHERE l.org = ");
+        sql_add(q, " AND r.id = k.id AND k.org = ");
         sql_int_param(q, org);
-        sql_add(q, " AND l.kind = ");
+        sql_add(q, " AND k.kind = ");
         sql_int_param(q, kind);
-        sql_add(q, " AND l.key = ");
+        sql_add(q, " AND k.key = ");
         sql_text_param(q, sel->req[seek].keys[0]);
-        sql_add(q, " AND l.value = ");
+        sql_add(q, " AND k.value = ");
         sql_text_param(q, sel->req[seek].values[0]);
-        sql_add(q, ")");
     }
     for (i = 0; i < sel->n; i++)
         if (i != seek)
-            requirement(q, org, kind, &sel->req[i]);
+            requirement(q, &sel->req[i]);
 }
 
 struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e)

@@ -11,38 +11,31 @@
 static const enum sql migrations[] = {SQL_migrate_1};
 _Static_assert(LEN(migrations) == STORE_SCHEMA, "a migration for each schema version");
 
-static int64_t schema_version(struct db *d, struct err *e)
+static int one_int(struct db *d, enum sql name, int64_t *out, struct err *e)
 {
-    struct stmt *st = db_stmt(d, SQL_user_version, e);
-    int64_t v;
+    struct stmt *st = db_stmt(d, name, e);
 
-    if (!st || st_step(st, e) < 0)
+    if (!st || st_step(st, e) != 1)
         return -1;
-    v = st_col_int(st, 0);
+    *out = st_col_int(st, 0);
     st_reset(st);
-    return v;
+    return 0;
 }
 
-/* Takes the store to the newest schema version, all or nothing; somebody else may have done it. */
-static int migrate(struct db *d, struct err *e)
+/* 0: an empty database. */
+static int schema_version(struct db *d, int64_t *v, struct err *e)
 {
-    char pragma[64];
-    int64_t v;
+    int64_t app, tables;
 
-    if (db_begin(d, true, e) < 0)
+    if (one_int(d, SQL_user_version, v, e) < 0 || one_int(d, SQL_application_id, &app, e) < 0)
         return -1;
-    if ((v = schema_version(d, e)) < 0)
-        goto fail;
-    for (; v < STORE_SCHEMA; v++)
-        if (db_exec(d, sql_text[migrations[v]], e) < 0)
-            goto fail;
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", STORE_SCHEMA);
-    if (db_exec(d, pragma, e) < 0)
-        goto fail;
-    return db_commit(d, e);
-fail:
-    db_rollback(d);
-    return -1;
+    if (app == STORE_APPLICATION && *v > 0)
+        return 0;
+    if (one_int(d, SQL_table_count, &tables, e) < 0)
+        return -1;
+    if (app || *v || tables)
+        return err_set(e, FC_INVALID, "%s: not a store: another program's database", db_path(d));
+    return 0;
 }
 
 static int first_rows(struct db *d, struct err *e)
@@ -62,31 +55,50 @@ static int first_rows(struct db *d, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+static int migrate_from(struct db *d, int64_t v, struct err *e)
+{
+    bool fresh = v == 0;
+    char pragma[96];
+
+    for (; v < STORE_SCHEMA; v++)
+        if (db_exec(d, sql_text[migrations[v]], e) < 0)
+            return -1;
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d; PRAGMA application_id = %d",
+        STORE_SCHEMA, STORE_APPLICATION);
+    return db_exec(d, pragma, e) < 0 || (fresh && first_rows(d, e) < 0) ? -1 : 0;
+}
+
+/* Takes the store to the newest schema version, all or nothing. fresh: only an empty one, so that
+ * of two that make the same store one is told. */
+static int migrate(struct db *d, bool fresh, struct err *e)
+{
+    int64_t v;
+
+    if (db_begin(d, true, e) < 0)
+        return -1;
+    if (schema_version(d, &v, e) < 0)
+        goto fail;
+    if (fresh && v > 0) {
+        err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d));
+        goto fail;
+    }
+    if (migrate_from(d, v, e) < 0 || db_commit(d, e) < 0)
+        goto fail;
+    return 0;
+fail:
+    db_rollback(d);
+    return -1;
+}
+
 int store_init(const char *url, struct err *e)
 {
     struct db *d = NULL, *side = NULL;
     mode_t mask = umask(0077); /* the store holds what only its owner may read */
-    int64_t v;
     int rc = -1;
 
-    if (db_open(&d, url, DB_CREATE, e) < 0)
-        goto out;
-    if ((v = schema_version(d, e)) < 0)
-        goto out;
-    if (v > 0) {
-        err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d));
-        goto out;
-    }
-    if (migrate(d, e) < 0 || db_begin(d, true, e) < 0)
-        goto out;
-    if (first_rows(d, e) < 0 || db_commit(d, e) < 0) {
-        db_rollback(d);
-        goto out;
-    }
-    if (db_open(&side, url, DB_SEEN, e) < 0)
-        goto out;
-    rc = 0;
-out:
+    if (db_open(&d, url, DB_CREATE, e) == 0 && migrate(d, true, e) == 0 &&
+        db_open(&side, url, DB_SEEN, e) == 0)
+        rc = 0;
     umask(mask);
     db_close(side);
     db_close(d);
@@ -95,16 +107,17 @@ out:
 
 int store_open(struct store *s, const char *url, struct err *e)
 {
+    struct err why = {0};
     int64_t v;
 
     memset(s, 0, sizeof *s);
-    if (db_open(&s->db, url, 0, e) < 0) {
-        if (e && e->code == FC_NOTFOUND)
-            err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
-        return -1;
+    if (db_open(&s->db, url, 0, &why) < 0) {
+        if (why.code == FC_NOTFOUND)
+            return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
+        return err_set(e, why.code, "%s", why.msg);
     }
     s->url = xstrdup(url);
-    if ((v = schema_version(s->db, e)) < 0)
+    if (schema_version(s->db, &v, e) < 0)
         goto fail;
     if (v == 0) {
         err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
@@ -115,7 +128,7 @@ int store_open(struct store *s, const char *url, struct err *e)
             "use a newer one", url, (long long)v, STORE_SCHEMA);
         goto fail;
     }
-    if (v < STORE_SCHEMA && migrate(s->db, e) < 0)
+    if (v < STORE_SCHEMA && migrate(s->db, false, e) < 0)
         goto fail;
     return 0;
 fail:

@@ -4,6 +4,12 @@
 -- :name user_version
 PRAGMA user_version
 
+-- :name application_id
+PRAGMA application_id
+
+-- :name table_count
+SELECT count(*) FROM sqlite_schema
+
 -- :name meta_put
 INSERT INTO meta (key, value) VALUES (?1, ?2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value

@@ -159,7 +159,8 @@ device/p-1" "$output"
 
 @test "--diff of a device that has nothing yet, with its own spec" {
     expect 1 fc-render --diff x-1
-    has "$output" "+++ device/x-1 would get"
+    same "--- device/x-1 has nothing yet" "${lines[0]}"
+    same "+++ device/x-1 would get" "${lines[1]}"
     expect 1 bash -c 'fc-rollout step >/dev/null; fc-work drain
         fc-select device/p-1 | jq ".spec.os.image = \"quay.io/x/os:9\"" | fc-render --diff'
     same '-  image: quay.io/x/os:1
@@ -173,8 +174,8 @@ device/p-1" "$output"
     run --separate-stderr bash -c 'fc-render --diff -f v2.yaml >/dev/full'
     same 8 "$status"
     same 1 "${#stderr_lines[@]}"
-    printf '#!/bin/sh\nexit 2\n' >diff
-    chmod +x diff
+    printf '#!/bin/sh\nexit 2\n' >./diff
+    chmod +x ./diff
     PATH=$T:$PATH expect 8 fc-render --diff -f v2.yaml
     has "$stderr" "fc-render: diff: "
 }
@@ -202,6 +203,12 @@ x-1" "$output"
     has "$stderr" "fc-render: device/n-1: Fleet/shops"
     has "$stderr" "site"
     expect 6 fc-render --diff -f v2.yaml
+    # Of many only the first are said.
+    seq 30 | jq -c '{apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: "o-\(.)",
+        labels: {role: "shop"}}, spec: {}}' | fc-apply >/dev/null
+    expect 6 fc-render -a
+    same 21 "${#stderr_lines[@]}"
+    same "fc-render: 11 more devices have no valid spec" "${stderr_lines[20]}"
 }
 
 @test "on a terminal: YAML, and coloured differences" {

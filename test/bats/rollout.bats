@@ -32,11 +32,10 @@ teardown() { fc_teardown; }
 
 dump() { sqlite3 fc.db .dump | grep -v sqlite_sequence; }
 
-# All devices were seen now, as a poll would write it.
+# All devices were seen now, as their polls would say.
 seen() {
-    sqlite3 "$T"/fc.db-seen "INSERT OR REPLACE INTO seen (id, at)
-        SELECT value, strftime('%s') * 1000000 FROM json_each('$(sqlite3 fc.db \
-        "SELECT json_group_array(id) FROM device")')"
+    sqlite3 fc.db-seen "ATTACH 'fc.db' AS store;
+        INSERT OR REPLACE INTO seen (id, at) SELECT id, strftime('%s') * 1000000 FROM store.device"
 }
 
 @test "a plan of devices that never came: all of them are in the last batch" {
@@ -49,6 +48,25 @@ seen() {
     same "FLEET BATCH DEVICES NEEDS NAMES" "$(echo ${lines[0]})"
     has "${lines[3]}" "d1,d2,..."
     same 4 "${#lines[@]}"
+}
+
+@test "a plan of connected devices: a canary, up to the half, the rest" {
+    seen
+    expect 0 fc-rollout plan -q '.batches[] | [.devices, .needs, .names]'
+    same '[1,null,["d4"]]
+[2,100,["d1","d2"]]
+[3,80,["d3","d5","d6"]]' "$output"
+    # Five minutes later nobody is connected any more.
+    later=$(date -u -d '+6 minutes' +%Y-%m-%dT%H:%M:%SZ)
+    same '[0,0,6]' "$(fc-rollout plan --now "$later" -q '.batches | map(.devices)')"
+    expect 0 fc-rollout step
+    same "fleet/shops advanced: InProgress: Rolling out batch 1 of 3" \
+        "${output/batch 1 of 2/batch 1 of 3}"
+    fc-work drain
+    expect 0 fc-rollout status -o table
+    same "  d4 v1 pending" "${lines[3]}"
+    same 4 "${#lines[@]}"
+    same '{"pending":1,"total":1}' "$(fc-rollout status -q '.current | {pending, total}')"
 }
 
 @test "a plan for a file, of a fleet that is and of one that is not there" {
