@@ -3,7 +3,7 @@
 #      [SAN=1] [PREFIX=/usr/local] [DESTDIR=] [V=1]
 # all          commands and modules, in build/ (build-san/ with SAN=1)
 # check        the tests with what is built; `sh test/run.sh` builds and runs everything
-# account      the system account of the agent's network half, as install makes it
+# account      the system accounts of the agent's network half and the server, as install does
 # completions  share/completions anew, from what the commands print
 # fuzz         the harnesses of test/fuzz by clang, in build-fuzz/; `build-fuzz/NAME DIR` fuzzes
 # fuzz-run     each once over its corpus (one alone: fuzz-run-NAME)
@@ -128,7 +128,7 @@ bashdir = $(datadir)/bash-completion/completions
 zshdir = $(datadir)/zsh/site-functions
 fishdir = $(datadir)/fish/vendor_completions.d
 docdir = $(datadir)/doc/fc
-ACCOUNT := _fc-agent
+ACCOUNTS := _fc-agent _fc
 
 completions: $(PROGRAMS)
 	@mkdir -p $(COMPLETIONS)/bash $(COMPLETIONS)/zsh $(COMPLETIONS)/fish
@@ -165,10 +165,13 @@ uninstall:
 	$(Q)rmdir $(DESTDIR)$(libdir)/fc $(DESTDIR)$(datadir)/fc/schema $(DESTDIR)$(datadir)/fc \
 		$(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir) 2>/dev/null || :
 
+# The agent's network half, and what the units of the server run as.
 account:
-	$(Q)getent passwd $(ACCOUNT) >/dev/null || { echo "making the account $(ACCOUNT)"; \
-		useradd --system --user-group --no-create-home --home-dir /nonexistent \
-			--shell /usr/sbin/nologin $(ACCOUNT); }
+	$(Q)set -e; for a in $(ACCOUNTS); do \
+		getent passwd $$a >/dev/null || { echo "making the account $$a"; \
+			useradd --system --user-group --no-create-home --home-dir /nonexistent \
+				--shell /usr/sbin/nologin $$a; }; \
+	done
 
 # --- fuzzing ------------------------------------------------------------------------------------
 

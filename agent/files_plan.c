@@ -77,17 +77,17 @@ int files_registry(const struct agent *a, jv *out, struct err *e)
         if (e->code == FC_FAIL || e->code == FC_DENIED)
             return -1;
         if (e->code != FC_NOTFOUND)
-            place_set_aside(a->data_fd, FILES_STATE, e);
+            state_set_aside(a, FILES_STATE, e);
     } else if (json_parse(b.p ? b.p : "", b.len, out, e) == 0) {
         files = json_get(*out, "files");
         dirs = json_get(*out, "dirs");
         if (jv_get_kind(files) == JV_KIND_OBJECT && jv_get_kind(dirs) == JV_KIND_OBJECT)
             return 0;
         err_set(e, FC_INVALID, "has no files and dirs");
-        place_set_aside(a->data_fd, FILES_STATE, e);
+        state_set_aside(a, FILES_STATE, e);
         jv_free(*out);
     } else
-        place_set_aside(a->data_fd, FILES_STATE, e);
+        state_set_aside(a, FILES_STATE, e);
     *out = registry_derive(a);
     return 0;
 }

@@ -21,15 +21,17 @@ static int make_key(struct identity *id, struct err *e)
     return id->crypto->device_name(id->key.p, id->key.len, id->name, e);
 }
 
-static int load_key(struct identity *id, struct err *e)
+static int load_key(struct identity *id, bool make, struct err *e)
 {
     if (place_read(id->dir, KEY, KEY, CONFIG_MAX, &id->key, e) < 0) {
-        if (e->code == FC_NOTFOUND)
+        if (e->code == FC_NOTFOUND && make)
             return make_key(id, e);
         if (e->code != FC_INVALID)
             return -1;
     } else if (id->crypto->device_name(id->key.p ? id->key.p : "", id->key.len, id->name, e) == 0)
         return 0;
+    if (!make)
+        return -1;
     place_set_aside(id->dir, KEY, e);
     buf_free(&id->key);
     return make_key(id, e);
@@ -48,11 +50,11 @@ static int check_cert(const struct identity *id, const char *pem, size_t n, stru
         err_set(e, FC_INVALID, "is a certificate of another key");
 }
 
-int identity_open(struct identity *id, int dir, const struct identity_module *crypto,
+int identity_open(struct identity *id, int dir, bool make, const struct identity_module *crypto,
     struct err *e)
 {
     *id = (struct identity){.crypto = crypto, .dir = dir};
-    if (load_key(id, e) < 0)
+    if (load_key(id, make, e) < 0)
         return err_wrap(e, "certs");
     if (place_read(dir, CERT, CERT, CONFIG_MAX, &id->cert, e) < 0) {
         if (e->code == FC_NOTFOUND)
@@ -61,6 +63,8 @@ int identity_open(struct identity *id, int dir, const struct identity_module *cr
             return err_wrap(e, "certs");
     } else if (check_cert(id, id->cert.p ? id->cert.p : "", id->cert.len, e) == 0)
         return 0;
+    if (!make)
+        return err_wrap(e, "certs");
     place_set_aside(dir, CERT, e);
     buf_free(&id->cert);
     return 0;
@@ -97,8 +101,10 @@ static int drop(struct identity *id, const char *name, struct err *e)
 
 int identity_certify(struct identity *id, const char *pem, size_t n, struct err *e)
 {
-    if (check_cert(id, pem, n, e) < 0)
+    if (check_cert(id, pem, n, e) < 0) {
+        e->code = FC_FAIL;
         return err_wrap(e, "the certificate that the server sent");
+    }
     if (place_write(id->dir, CERT, pem, n, 0600, PLACE_DURABLE, e) < 0)
         return -1;
     buf_reset(&id->cert);

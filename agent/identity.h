@@ -19,8 +19,9 @@ struct identity {
     char name[DEVICE_NAME_LEN];
 };
 
-/* Opens the identity, making a key if there is none. Unreadable parts are set aside. */
-int identity_open(struct identity *id, int dir, const struct identity_module *crypto,
+/* Opens the identity. With make, a key is made if there is none, and unreadable parts are set
+ * aside; without, both are errors. */
+int identity_open(struct identity *id, int dir, bool make, const struct identity_module *crypto,
     struct err *e);
 void identity_close(struct identity *id);
 

@@ -48,8 +48,11 @@ int net_send(struct net *n, struct client *c, const char *method, const char *pa
         q.body_len = text.len;
     }
     log_debug("%s %s", method, path);
-    if (n->http->send(c, &q, r, e) < 0)
+    if (n->http->send(c, &q, r, e) < 0) {
+        if (e->code == FC_INVALID) /* what is wrong is not ours */
+            e->code = FC_FAIL;
         return -1;
+    }
     log_debug("%d, %zu bytes", r->status, r->body.len);
     return 0;
 }
@@ -223,7 +226,7 @@ void net_main(struct net *n)
     struct msg m = {.type = MSG_ERROR};
 
     m.err.code = FC_FAIL;
-    if (identity_open(&n->id, n->job->certs, n->id.crypto, &m.err) < 0 ||
+    if (identity_open(&n->id, n->job->certs, !n->job->a->dry, n->id.crypto, &m.err) < 0 ||
         name_and_talk(n, &m.err) < 0)
         proto_send(n->sock, &m, NULL);
     identity_close(&n->id);

@@ -228,7 +228,7 @@ static int prepared(struct run *r, struct err *e)
     bool enrolled;
     int rc;
 
-    if (state_load(r->a->data_fd, &r->st, e) < 0)
+    if (state_load(r->a, &r->st, e) < 0)
         return -1;
     if (!r->a->dry) {
         place_sweep(r->a->data_fd);

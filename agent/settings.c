@@ -252,6 +252,15 @@ static void read_dropins(const struct place *p, jv *all)
 
 /* --- from the merged document to settings ------------------------------------------------- */
 
+/* What is in it is for the network half to read; a wrong file is said here, with its key. */
+static int check_pem(const struct buf *b, const char *path, struct err *e)
+{
+    static const char mark[] = "-----BEGIN ";
+
+    return b->len && memmem(b->p, b->len, mark, sizeof mark - 1) ? 0 :
+        err_set(e, FC_INVALID, "%s: not PEM", path);
+}
+
 /* Bytes given inline as base64 (KEY-data) or by the file that KEY names. 1: neither. */
 static int load_pem(const struct place *p, jv all, const char *path, struct buf *out,
     struct err *e)
@@ -262,14 +271,14 @@ static int load_pem(const struct place *p, jv all, const char *path, struct buf 
 
     if (data && *data)
         return base64_decode(out, data, strlen(data)) < 0 ?
-            err_set(e, FC_INVALID, "%s: not base64", data_path) : 0;
+            err_set(e, FC_INVALID, "%s: not base64", data_path) : check_pem(out, data_path, e);
     if (!file || !*file)
         return 1;
     full = *file == '/' ? xstrdup(file) : xasprintf("%s/%s", p->dir, file);
     source = xasprintf("%s%s", p->prefix, full);
     if (place_read_path(p->root, full, source, CONFIG_MAX, out, e) < 0)
         return err_wrap(e, "%s", path);
-    return 0;
+    return check_pem(out, path, e);
 }
 
 static int load_service(const struct place *p, jv all, const char *name, struct service *s,

@@ -68,10 +68,11 @@ int show_plan(const struct agent *a, jv device, struct err *e)
     struct plan p = {.after = jv_invalid()};
     struct printer *out;
     size_t i;
-    int rc = 0;
+    int rc = spec_supported(spec, e) < 0 ? -1 : plan_make(a, spec, &p, e);
 
-    if (spec_supported(spec, e) < 0 || plan_make(a, spec, &p, e) < 0 ||
-        printer_open(&out, stdout, a->format, a->filter, e) < 0) {
+    if (rc < 0)
+        e->code = FC_FAIL; /* as for the run that it stands for */
+    if (rc < 0 || printer_open(&out, stdout, a->format, a->filter, e) < 0) {
         plan_free(&p);
         return -1;
     }
@@ -90,7 +91,8 @@ int agent_plan(struct agent *a, struct err *e)
     jv device AUTO_JV = jv_invalid();
     struct state st;
 
-    if (agent_open(a, false, e) < 0 || state_load(a->data_fd, &st, e) < 0)
+    a->dry = true;
+    if (agent_open(a, false, e) < 0 || state_load(a, &st, e) < 0)
         return -1;
     if (a->data_fd >= 0 && journal_exists(a->data_fd))
         log_info("an interrupted update would be finished or undone first");
@@ -148,7 +150,8 @@ int agent_status(struct agent *a, struct err *e)
     struct state st;
     int certs AUTO_CLOSE = -1;
 
-    if (agent_open(a, false, e) < 0 || state_load(a->data_fd, &st, e) < 0)
+    a->dry = true;
+    if (agent_open(a, false, e) < 0 || state_load(a, &st, e) < 0)
         return -1;
     if (a->data_fd >= 0)
         certs = place_open(a->data_fd, "certs", O_RDONLY | O_DIRECTORY, 0);

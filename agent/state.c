@@ -50,19 +50,27 @@ static void version_set(jv *v, const char *key, const struct version *in)
     json_set(v, key, o);
 }
 
+void state_set_aside(const struct agent *a, const char *name, const struct err *why)
+{
+    if (a->dry)
+        log_warn("%s: %s: a run would move it to %s.broken", name, why->msg, name);
+    else
+        place_set_aside(a->data_fd, name, why);
+}
+
 /* Another agent's data folder, or ours after state.json was lost: the documents themselves say
  * which versions they are. */
-static void derive(int data, const char *name, struct version *v)
+static void derive(const struct agent *a, const char *name, struct version *v)
 {
     struct buf b AUTO_BUF = BUF_INIT;
     jv doc AUTO_JV = jv_invalid();
     struct err e = {0};
 
     memset(v, 0, sizeof *v);
-    if (place_read(data, name, name, SPEC_MAX, &b, &e) < 0 ||
+    if (place_read(a->data_fd, name, name, SPEC_MAX, &b, &e) < 0 ||
         json_parse(b.p ? b.p : "", b.len, &doc, &e) < 0) {
         if (e.code != FC_NOTFOUND)
-            place_set_aside(data, name, &e);
+            state_set_aside(a, name, &e);
         return;
     }
     v->number = device_version(doc);
@@ -90,25 +98,25 @@ static int parse(const struct buf *b, struct state *st, struct err *e)
     return 0;
 }
 
-int state_load(int data, struct state *st, struct err *e)
+int state_load(const struct agent *a, struct state *st, struct err *e)
 {
     struct buf b AUTO_BUF = BUF_INIT;
 
     memset(st, 0, sizeof *st);
-    if (data < 0)
+    if (a->data_fd < 0)
         return 0;
-    if (place_read(data, "state.json", "state.json", STATE_MAX, &b, e) < 0) {
+    if (place_read(a->data_fd, "state.json", "state.json", STATE_MAX, &b, e) < 0) {
         if (e->code == FC_DENIED || e->code == FC_FAIL)
             return -1;
         if (e->code != FC_NOTFOUND)
-            place_set_aside(data, "state.json", e);
+            state_set_aside(a, "state.json", e);
     } else if (parse(&b, st, e) == 0)
         return 0;
     else
-        place_set_aside(data, "state.json", e);
+        state_set_aside(a, "state.json", e);
     memset(st, 0, sizeof *st);
-    derive(data, "current.json", &st->current);
-    derive(data, "desired.json", &st->desired);
+    derive(a, "current.json", &st->current);
+    derive(a, "desired.json", &st->desired);
     if (st->desired.number < st->current.number)
         st->desired = st->current;
     return 0;

@@ -33,7 +33,9 @@ struct state {
 
 /* Loads what is there. Missing state.json: taken from the documents, as another agent of this API
  * leaves them. Unreadable files are set aside. */
-int state_load(int data, struct state *st, struct err *e);
+int state_load(const struct agent *a, struct state *st, struct err *e);
+/* Renames an unreadable file of the data folder to NAME.broken; a dry run only says so. */
+void state_set_aside(const struct agent *a, const char *name, const struct err *why);
 int state_store(int data, const struct state *st, struct err *e);
 
 /* The document of a version ("desired.json"), checked against its hash. FC_INVALID when it is

@@ -215,7 +215,7 @@ static void run_writes(struct loop *l)
         api_write(l->api, &batch[i]->peer, batch[i]->req, &l->batch[i]);
     ok = ok && api_commit(l->api, &e) == 0;
     l->changed |= ok;
-    api_idle(l->api); /* beside an fsync it costs nothing, and a reporting device is seen at once */
+    api_idle(l->api); /* who reports is seen when it has its answer */
     for (int i = 0; i < n; i++) {
         if (!ok) {
             api_response_free(&l->batch[i]);

@@ -56,8 +56,10 @@ void api_write_now(struct api *a, const struct api_peer *peer, const struct http
     memset(r, 0, sizeof *r);
     if (api_begin(a, &e) == 0) {
         api_write(a, peer, q, r);
-        if (api_commit(a, &e) == 0)
+        if (api_commit(a, &e) == 0) {
+            api_idle(a); /* who reports is seen when it has its answer */
             return;
+        }
         api_response_free(r);
         memset(r, 0, sizeof *r);
     }

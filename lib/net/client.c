@@ -21,7 +21,7 @@ struct client {
 struct sink {
     struct buf *body;
     size_t max, head;
-    bool too_large;
+    size_t passed; /* the limit that was too little; 0: none */
 };
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -30,7 +30,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 
     n *= size;
     if (n > s->max - s->body->len) {
-        s->too_large = true;
+        s->passed = s->max;
         return 0;
     }
     buf_add(s->body, p, n);
@@ -44,7 +44,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     (void)p;
     n *= size;
     if (n > CLIENT_HEAD_MAX - s->head) {
-        s->too_large = true;
+        s->passed = CLIENT_HEAD_MAX;
         return 0;
     }
     s->head += n;
@@ -132,7 +132,7 @@ static void set_blob(CURL *h, CURLoption opt, const char *p, size_t n)
 
 static void set_tls(CURL *h, const struct client_conf *conf)
 {
-    set(curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
+    set(curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3));
     set(curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L));
     set(curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L));
     set(curl_easy_setopt(h, CURLOPT_CAPATH, NULL)); /* else the system's folder is searched too */
@@ -223,9 +223,9 @@ static int explain(struct client *c, CURLcode rc, const struct sink *s, struct e
     const char *why = c->why[0] ? c->why : curl_easy_strerror(rc);
     long verify = 0;
 
-    if (s->too_large)
+    if (s->passed)
         return err_set(e, FC_INVALID, "%s: the answer is larger than %zu bytes", c->server,
-            s->head >= CLIENT_HEAD_MAX ? (size_t)CLIENT_HEAD_MAX : s->max);
+            s->passed);
     curl_easy_getinfo(c->h, CURLINFO_SSL_VERIFYRESULT, &verify);
     if (rc == CURLE_PEER_FAILED_VERIFICATION && verify == NOT_YET_VALID)
         return err_set(e, FC_DENIED, "%s: the server's certificate is not valid yet: is this "

@@ -151,7 +151,7 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
             return -1;
         if (relabelled && membership_of_device(s, a, new, now, who, e) < 0)
             return -1;
-        if ((relabelled || respecced) && (device_stale(s, new->id, STALE_YES, e) < 0 ||
+        if ((relabelled || respecced) && ((old && device_stale(s, new->id, STALE_YES, e) < 0) ||
             device_refresh(s, a, new->id, now, who, e) < 0 ||
             task_render(s, new->org, e) < 0))
             return -1;
@@ -323,6 +323,8 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
         return err_set(e, FC_NOTFOUND, "%s of name \"%s\" not found", k->name, name);
     if (may_delete(s, a, &r, e) < 0)
         return -1;
+    if (k->effects & EFFECT_DEVICE && task_rollouts_of(s, a, org, r.id, e) < 0)
+        return -1; /* those of its fleets no longer wait for it */
     if (k->effects & EFFECT_FLEET && (membership_of_fleet(s, a, &r, true, now_us(), who, e) < 0 ||
         rollout_forget(s, r.id, e) < 0 || delete_children(s, a, &r, e) < 0))
         return -1;

@@ -194,7 +194,7 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
     jv status AUTO_JV = json_get(doc, "status");
     struct buf text AUTO_BUF = BUF_INIT, conditions AUTO_BUF = BUF_INIT;
     const char *failure, *message = "";
-    int64_t now = now_us(), version;
+    int64_t now = now_us(), version, was;
     bool failed;
     struct device d;
     struct res r;
@@ -210,25 +210,31 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
     failure = failure_of(a, status, &message);
     conditions_text(&conditions, status);
     status_text(&text, status, r.status);
-    /* A failure counts once, and only from a device that has fetched what it should run by now. */
-    failed = failure && d.stale == STALE_NO && version != d.rendered && d.fetched == d.rendered &&
-        (!d.failure || strcmp(d.failure, failure) != 0);
+    /* A failure counts once, and only from a device that has fetched what it was given last. */
+    failed = failure && d.stale != STALE_REISSUE && version != d.rendered &&
+        d.fetched == d.rendered && (!d.failure || strcmp(d.failure, failure) != 0);
     if (!r.status || strcmp(r.status, text.p) != 0 ||
         strcmp(d.conditions, conditions.p ? conditions.p : "") != 0) {
         if (res_set_status(s, r.id, text.p, e) < 0)
             return -1;
         r.status = text.p;
     }
-    if (device_reported(s, r.id, version, failed ? failure : d.failure,
-        conditions.p ? conditions.p : "", e) < 0)
+    was = d.reported;
+    d.reported = version;
+    d.conditions = conditions.p ? conditions.p : "";
+    if (failed) {
+        d.failure = failure;
+        d.failed = d.rendered;
+    }
+    if (device_reported(s, &d, e) < 0)
         return -1;
     if (version && version == d.rendered) {
         if (member_succeed(s, r.id, e) < 0)
             return -1;
-    } else if (failed && (member_fail(s, r.id, message, e) < 0 ||
+    } else if (failed && (member_fail(s, r.id, true, message, e) < 0 ||
         update_failed(s, &r, message, who, e) < 0))
         return -1;
-    if ((failed || version != d.reported) && task_rollouts_of(s, a, org, r.id, e) < 0)
+    if ((failed || version != was) && task_rollouts_of(s, a, org, r.id, e) < 0)
         return -1;
     return refresh(s, a, &r, now, who, e);
 }

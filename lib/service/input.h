@@ -23,8 +23,8 @@ int input_check(const struct docs *d, size_t i, const struct kind *k, unsigned f
     struct err *e);
 
 /* The Fleet documents, valid ones and each name once; others are passed over. The values are
- * borrowed, the array *out is the caller's to free (on failure, too). FC_INVALID: as above, or there
- * is none. */
+ * borrowed, the array *out is the caller's to free (on failure, too). FC_INVALID: as above, or
+ * there is none. */
 int input_fleets(const struct input *in, jv **out, size_t *n, struct err *e);
 
 #endif

@@ -8,10 +8,14 @@
 
 #include "service/service.h"
 
-/* The fleets of an organization with parsed selectors, kept for the length of a transaction. */
+/* The fleets of an organization from the oldest to the newest, with parsed selectors, kept for the
+ * length of a transaction. */
 struct fleet {
     int64_t id;
+    const char *name;
     struct selector sel;
+    int64_t joining; /* template version that a device gets when it joins; 0: none, -1: not known */
+    bool woken;      /* a task looks at its rollout after this transaction */
 };
 struct fleet_cache {
     struct arena *a;
@@ -49,7 +53,8 @@ static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e
         jv sel AUTO_JV = json_get(spec, "selector");
 
         c->fleet = xreallocarray(c->fleet, c->n + 1, sizeof *c->fleet);
-        c->fleet[c->n].id = st_col_int(st, 0);
+        c->fleet[c->n] = (struct fleet){.id = st_col_int(st, 0),
+            .name = arena_strdup(c->a, st_col_text(st, 1, NULL)), .joining = -1};
         if (selector_from_json(c->a, sel, &c->fleet[c->n].sel, e) < 0) {
             st_reset(st);
             rc = -1;
@@ -75,14 +80,26 @@ static int64_t joining_version(const struct rollout *r)
     return r->completed;
 }
 
-static int join(struct store *s, struct arena *a, int64_t device, int64_t fleet, int64_t now,
+static int join(struct store *s, struct arena *a, int64_t device, struct fleet *f, int64_t now,
     struct err *e)
 {
     struct rollout r = {0};
 
-    if (rollout_get(s, a, fleet, &r, e) < 0)
-        return -1;
-    return member_add(s, device, fleet, joining_version(&r), now, e);
+    if (f->joining < 0) {
+        if (rollout_get(s, a, f->id, &r, e) < 0)
+            return -1;
+        f->joining = joining_version(&r);
+    }
+    return member_add(s, device, f->id, f->joining, now, e);
+}
+
+/* A rollout may end when a device has left, or go on to one that came or that is free again. */
+static int wake(struct store *s, int64_t org, struct fleet *f, struct err *e)
+{
+    if (f->woken)
+        return 0;
+    f->woken = true;
+    return task_rollout(s, org, f->name, 0, e);
 }
 
 static int event_of(struct store *s, const struct res *device, const struct actor *who,
@@ -115,11 +132,12 @@ static int owner_changed(struct store *s, const struct res *device, const char *
     return event_of(s, device, who, "ResourceUpdated", "The owner of the device changed.", d.p, e);
 }
 
-static int overlap_changed(struct store *s, const struct res *device, const struct member *m, int n,
-    int64_t now, const struct actor *who, struct err *e)
+/* fleets: the names, the oldest first. */
+static int overlap_changed(struct store *s, const struct res *device, const char *const *fleets,
+    size_t n, int64_t now, const struct actor *who, struct err *e)
 {
     struct buf d AUTO_BUF = BUF_INIT;
-    int i;
+    size_t i;
 
     if (device_overlap(s, device->id, now, e) < 0)
         return -1;
@@ -132,33 +150,57 @@ static int overlap_changed(struct store *s, const struct res *device, const stru
     for (i = 0; i < n; i++) {
         if (i)
             buf_addc(&d, ',');
-        buf_add_jsons(&d, m[i].fleet_name);
+        buf_add_jsons(&d, fleets[i]);
     }
     buf_adds(&d, "]}");
     return event_of(s, device, who, "DeviceMultipleOwnersDetected",
         "More than one fleet matches the device; all of them are merged.", d.p, e);
 }
 
-/* After its memberships changed from `before` to what is stored: owner, overlap, staleness. */
-static int joined_or_left(struct store *s, struct arena *a, const struct res *device, int before,
-    int64_t now, const struct actor *who, struct err *e)
+/* Which fleets of the cache a device is in. */
+static bool *belongs(struct arena *a, const struct fleet_cache *c, const struct member *m, int n)
 {
-    const char *owner = NULL;
-    struct member *m;
-    int n = member_list(s, a, device->id, &m, e);
+    bool *is = arena_alloc(a, c->n * sizeof *is + 1);
+    size_t i;
+    int k;
 
-    if (n < 0)
-        return -1;
-    if (n)
-        owner = arena_printf(a, "Fleet/%s", m[n - 1].fleet_name);
+    for (i = 0; i < c->n; i++)
+        for (k = 0; k < n && !is[i]; k++)
+            is[i] = m[k].fleet == c->fleet[i].id;
+    return is;
+}
+
+/* Takes a device from the fleets where it was to those where it shall be: memberships, owner,
+ * overlap, rollouts. 1: something changed. */
+static int move(struct store *s, struct arena *a, struct fleet_cache *c, const struct res *device,
+    const bool *was, const bool *shall, int64_t now, const struct actor *who, struct err *e)
+{
+    const char **names = arena_alloc(a, (c->n + 1) * sizeof *names), *owner = NULL;
+    size_t i, before = 0, after = 0;
+    bool changed = false;
+
+    for (i = 0; i < c->n; i++) {
+        before += was[i];
+        if (shall[i])
+            names[after++] = c->fleet[i].name;
+        if (was[i] == shall[i])
+            continue;
+        changed = true;
+        if (shall[i] ? join(s, a, device->id, &c->fleet[i], now, e) < 0 :
+            member_del(s, device->id, c->fleet[i].id, e) < 0)
+            return -1;
+    }
+    for (i = 0; changed && i < c->n; i++)
+        if ((was[i] || shall[i]) && wake(s, device->org, &c->fleet[i], e) < 0)
+            return -1;
+    if (after)
+        owner = arena_printf(a, "Fleet/%s", names[after - 1]);
     if (strcmp(owner ? owner : "", device->owner ? device->owner : "") != 0 &&
         owner_changed(s, device, owner, who, e) < 0)
         return -1;
-    if ((n > 1) != (before > 1) && overlap_changed(s, device, m, n, now, who, e) < 0)
+    if ((after > 1) != (before > 1) && overlap_changed(s, device, names, after, now, who, e) < 0)
         return -1;
-    if (device_stale(s, device->id, STALE_YES, e) < 0)
-        return -1;
-    return device_refresh(s, a, device->id, now, who, e);
+    return changed;
 }
 
 int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
@@ -167,25 +209,17 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
     struct fleet_cache *c = fleets_of(s, device->org, e);
     jv labels AUTO_JV = jv_parse(device->labels);
     struct member *m;
-    bool changed = false;
+    bool *was, *shall;
     size_t i;
-    int n, k;
+    int n;
 
     if (!c || (n = member_list(s, a, device->id, &m, e)) < 0)
         return -1;
-    for (i = 0; i < c->n; i++) {
-        bool matches = selector_match(&c->fleet[i].sel, labels);
-
-        for (k = 0; k < n && m[k].fleet != c->fleet[i].id; k++)
-            ;
-        if (matches == (k < n))
-            continue;
-        changed = true;
-        if (matches ? join(s, a, device->id, c->fleet[i].id, now, e) < 0 :
-            member_del(s, device->id, c->fleet[i].id, e) < 0)
-            return -1;
-    }
-    return changed ? joined_or_left(s, a, device, n, now, who, e) : 0;
+    was = belongs(a, c, m, n);
+    shall = arena_alloc(a, c->n * sizeof *shall + 1);
+    for (i = 0; i < c->n; i++)
+        shall[i] = selector_match(&c->fleet[i].sel, labels);
+    return move(s, a, c, device, was, shall, now, who, e) < 0 ? -1 : 0;
 }
 
 struct ids {
@@ -202,6 +236,13 @@ static void ids_add(struct ids *v, int64_t id)
     v->id[v->n++] = id;
 }
 
+static int by_id(const void *p, const void *q)
+{
+    const int64_t *a = p, *b = q;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
 /* Sorted ids of the devices that the selector matches. */
 static int matching(struct store *s, int64_t org, const struct selector *sel, struct ids *out,
     struct err *e)
@@ -210,12 +251,15 @@ static int matching(struct store *s, int64_t org, const struct selector *sel, st
     struct stmt *st;
     int rc;
 
-    sql_add(&q, "SELECT r.id FROM resource r WHERE r.org = ");
+    if (sel->nothing)
+        return 0;
+    sql_add(&q, "SELECT r.id");
+    sql_from(&q, sel);
+    sql_add(&q, "WHERE r.org = ");
     sql_int_param(&q, org);
     sql_add(&q, " AND r.kind = ");
     sql_int_param(&q, KIND_DEVICE);
     sql_selector(&q, sel, org, KIND_DEVICE);
-    sql_add(&q, " ORDER BY r.id");
     st = sql_prepare(s, &q, e);
     sql_free(&q);
     if (!st)
@@ -223,35 +267,35 @@ static int matching(struct store *s, int64_t org, const struct selector *sel, st
     while ((rc = st_step(st, e)) == 1)
         ids_add(out, st_col_int(st, 0));
     st_free(st);
+    if (out->n)
+        qsort(out->id, out->n, sizeof *out->id, by_id);
     return rc;
 }
 
-static int members(struct store *s, int64_t fleet, struct ids *out, struct err *e)
-{
-    int64_t page[1000], after = 0;
-    int n, i;
-
-    while ((n = member_of(s, fleet, after, page, LEN(page), e)) > 0) {
-        for (i = 0; i < n; i++)
-            ids_add(out, page[i]);
-        after = page[n - 1];
-    }
-    return n;
-}
-
+/* One device comes to one fleet, or leaves it. */
 static int toggle(struct store *s, int64_t device, int64_t fleet, bool joins, int64_t now,
     const struct actor *who, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
+    struct fleet_cache *c;
     struct member *m;
     struct res r;
-    int n = member_list(s, a, device, &m, e);
+    bool *was, *shall;
+    size_t i;
+    int n;
 
-    if (n < 0 || res_get_id(s, a, device, &r, e) != 1)
+    if (res_get_id(s, a, device, &r, e) != 1 || !(c = fleets_of(s, r.org, e)) ||
+        (n = member_list(s, a, device, &m, e)) < 0)
         return -1;
-    if ((joins ? join(s, a, device, fleet, now, e) : member_del(s, device, fleet, e)) < 0)
+    was = belongs(a, c, m, n);
+    shall = belongs(a, c, m, n);
+    for (i = 0; i < c->n; i++)
+        if (c->fleet[i].id == fleet)
+            shall[i] = joins;
+    if (move(s, a, c, &r, was, shall, now, who, e) < 0 ||
+        device_stale(s, device, STALE_YES, e) < 0)
         return -1;
-    return joined_or_left(s, a, &r, n, now, who, e);
+    return device_refresh(s, a, device, now, who, e);
 }
 
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
@@ -267,7 +311,8 @@ int membership_of_fleet(struct store *s, struct arena *a, const struct res *flee
     store_cache_drop(s);
     if (!gone && selector_from_json(a, sel, &compiled, e) < 0)
         return -1;
-    if (matching(s, fleet->org, &compiled, &want, e) < 0 || members(s, fleet->id, &have, e) < 0)
+    if (matching(s, fleet->org, &compiled, &want, e) < 0 ||
+        member_of(s, fleet->id, &have.id, &have.n, e) < 0)
         goto out;
     while (i < want.n || k < have.n) { /* both are sorted: a merge */
         bool joins = k == have.n || (i < want.n && want.id[i] < have.id[k]);
@@ -285,6 +330,8 @@ int membership_of_fleet(struct store *s, struct arena *a, const struct res *flee
         else
             k++;
     }
+    if (gone)
+        store_cache_drop(s); /* it was read while the fleet was still there */
     rc = moved ? task_render(s, fleet->org, e) : 0;
 out:
     free(want.id);

@@ -14,7 +14,7 @@ struct remove_options {
     void (*progress)(void *ctx, size_t done, size_t total);
     void *ctx;
 };
-enum { REMOVE_CHUNK = 1000 }; /* resources of one transaction, so that nobody has the lock for long */
+enum { REMOVE_CHUNK = 1000 }; /* resources of one transaction: nobody has the lock for long */
 
 /* Nothing is deleted unless all exist (FC_NOTFOUND names the first that does not). Up to
  * REMOVE_CHUNK it is all or nothing; the error of a later chunk names the last deleted one. */

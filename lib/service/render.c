@@ -89,12 +89,35 @@ static int spec_event(struct store *s, const struct res *r, bool valid, const ch
 static int invalid(struct store *s, struct arena *a, const struct res *r, const struct device *d,
     const char *why, int64_t now, const struct actor *who, struct err *e)
 {
-    if (device_invalid(s, r->id, why, now, e) < 0 || member_fail(s, r->id, why, e) < 0 ||
+    if (device_invalid(s, r->id, why, now, e) < 0 || member_fail(s, r->id, false, why, e) < 0 ||
         task_rollouts_of(s, a, r->org, r->id, e) < 0)
         return -1;
     if (d->spec_valid == 0 && d->spec_message && strcmp(d->spec_message, why) == 0)
         return 0;
     return spec_event(s, r, false, why, who, e);
+}
+
+/* Devices take a version only if it is above all that they know. */
+static int64_t next_version(const struct device *d)
+{
+    int64_t v = d->rendered > d->reported ? d->rendered : d->reported;
+
+    return (v > d->floor ? v : d->floor) + 1;
+}
+
+/* Nothing new for the device under another template version: it runs that already, or it could not
+ * and does not try again. */
+static int same_content(struct store *s, struct arena *a, const struct res *r,
+    const struct device *d, struct err *e)
+{
+    bool runs = d->reported == d->rendered;
+
+    if (!runs && d->failed != d->rendered)
+        return 0; /* its report is still to come */
+    if ((runs ? member_succeed(s, r->id, e) :
+        member_fail(s, r->id, false, "the device could not apply this content before", e)) < 0)
+        return -1;
+    return task_rollouts_of(s, a, r->org, r->id, e);
 }
 
 static int valid(struct store *s, struct arena *a, const struct res *r, const struct device *d,
@@ -107,16 +130,14 @@ static int valid(struct store *s, struct arena *a, const struct res *r, const st
     if (!same) {
         struct buf text AUTO_BUF = BUF_INIT;
 
-        version = (d->rendered > d->reported ? d->rendered : d->reported) + 1;
+        version = next_version(d);
         json_canon(&text, out->spec);
         if (rendered_put(s, out->hash, text.p, now, e) < 0)
             return -1;
     }
     if (device_rendered(s, r->id, version, out->hash, same ? d->rendered_at : now, e) < 0)
         return -1;
-    /* Equal content under another template version: the device runs it already. */
-    if (same && d->reported == version && (member_succeed(s, r->id, e) < 0 ||
-        task_rollouts_of(s, a, r->org, r->id, e) < 0))
+    if (same && same_content(s, a, r, d, e) < 0)
         return -1;
     return d->spec_valid == 0 ? spec_event(s, r, true, "The spec is valid again.", who, e) : 0;
 }

@@ -130,11 +130,14 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
     }
     if (template_changed || (o.state.status != ROLLOUT_COMPLETED && (!o.digest ||
         strcmp(o.digest, policy.digest) != 0))) {
+        if (!template_changed && rollout_unbatch(s, fleet->id, o.version, e) < 0)
+            return -1;
         o.state = (struct rollout_state){ROLLOUT_PENDING, -1};
         o.started = o.changed = now;
         o.why = NULL;
     }
     o.digest = policy.digest;
+    store_cache_drop(s); /* which version a device gets that joins has changed */
     return rollout_put(s, &o, e) < 0 ? -1 : task_rollout(s, fleet->org, fleet->name, 0, e);
 }
 
@@ -227,26 +230,42 @@ static int stop(struct run *r, const struct rollout_action *act, const struct ro
     return batch_event(r, "FleetRolloutCompleted", "FleetRolloutCompleted", -1, NULL, act->why, e);
 }
 
-/* Devices that another fleet was busy with join the last batch when they are free again. The rollout
- * cannot end while some are left. */
-static int gather(struct run *r, bool *wait, struct err *e)
+/* Devices that another fleet was busy with, or that came later, join the last batch when they are
+ * free. */
+static int gather(struct run *r, struct err *e)
 {
-    int64_t n, blocked;
+    int64_t n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version,
+        r->o.state.batch, NULL, r->now, e);
 
-    *wait = false;
-    if (r->o.state.status != ROLLOUT_INPROGRESS || (size_t)r->o.state.batch < r->policy.n)
-        return 0;
-    n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, r->o.state.batch, NULL,
-        r->now, e);
-    blocked = n < 0 ? -1 : rollout_blocked(r->s, r->fleet.id, r->o.version, e);
-    if (blocked < 0)
+    if (n <= 0)
+        return n < 0 ? -1 : 0;
+    r->moved = true;
+    return task_render(r->s, r->fleet.org, e);
+}
+
+static bool in_last_batch(const struct run *r)
+{
+    return r->o.state.batch >= 0 && (size_t)r->o.state.batch >= r->policy.n;
+}
+
+/* The rollout ends unless devices are left: those that wait for another fleet, and, where it had
+ * failed and they recovered, those that the last batch did not reach. */
+static int end(struct run *r, const struct rollout_action *act, const struct rollout_counts *c,
+    struct err *e)
+{
+    struct rollout_counts now;
+    int64_t blocked;
+
+    if (gather(r, e) < 0 || (blocked = rollout_blocked(r->s, r->fleet.id, r->o.version, e)) < 0 ||
+        rollout_counts(r->s, r->fleet.id, r->o.version, r->o.state.batch, &now, e) < 0)
         return -1;
-    if (n > 0) {
+    if (blocked == 0 && now.pending == 0)
+        return stop(r, act, c, e);
+    if (r->o.state.status != ROLLOUT_INPROGRESS) {
+        r->o.state.status = ROLLOUT_INPROGRESS;
+        r->o.why = "Rolling out the last batch";
         r->moved = true;
-        if (task_render(r->s, r->fleet.org, e) < 0)
-            return -1;
     }
-    *wait = blocked > 0;
     return 0;
 }
 
@@ -258,14 +277,14 @@ static int steps(struct run *r, struct err *e)
         struct rollout_state st = r->o.state;
         struct rollout_action act;
         struct rollout_counts c;
-        bool wait;
 
         if (st.status == ROLLOUT_COMPLETED)
             return 0;
         if (st.status != ROLLOUT_PENDING)
             st.status = ROLLOUT_INPROGRESS;
-        if (gather(r, &wait, e) < 0 || rollout_counts(r->s, r->fleet.id, r->o.version, st.batch, &c,
-            e) < 0)
+        if (r->o.state.status == ROLLOUT_INPROGRESS && in_last_batch(r) && gather(r, e) < 0)
+            return -1;
+        if (rollout_counts(r->s, r->fleet.id, r->o.version, st.batch, &c, e) < 0)
             return -1;
         act = rollout_step(&r->policy, &st, &c);
         switch (act.act) {
@@ -277,9 +296,7 @@ static int steps(struct run *r, struct err *e)
                 return -1;
             break;
         case ROLLOUT_COMPLETE:
-            if (wait)
-                return 0;
-            return stop(r, &act, &c, e);
+            return end(r, &act, &c, e);
         case ROLLOUT_SUSPEND:
         case ROLLOUT_FAIL:
             return stop(r, &act, &c, e);
@@ -303,6 +320,25 @@ static int open_run(struct run *r, int64_t org, const char *fleet, struct err *e
     return 0;
 }
 
+/* Devices that are no longer waited for are free for the rollouts of their other fleets. */
+static int wake_others(struct run *r, struct err *e)
+{
+    int64_t ids[256], after = 0;
+    struct res f;
+    int n, i;
+
+    do {
+        n = rollout_open_list(r->s, r->fleet.org, after, ids, LEN(ids), e);
+        for (i = 0; i < n; i++) {
+            after = ids[i];
+            if (after != r->fleet.id && (res_get_id(r->s, r->a, after, &f, e) != 1 ||
+                task_rollout(r->s, r->fleet.org, f.name, 0, e) < 0))
+                return -1;
+        }
+    } while (n == LEN(ids));
+    return n < 0 ? -1 : 0;
+}
+
 int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
     const struct actor *who, bool *moved, struct err *e)
 {
@@ -314,7 +350,8 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
     if (open_run(&r, org, fleet, e) < 0)
         goto out;
     before = r.o.state.status;
-    if ((n = rollout_timeout(s, r.fleet.id, r.o.version, now - r.policy.timeout, e)) < 0)
+    if ((n = rollout_timeout(s, r.fleet.id, now - r.policy.timeout, e)) < 0 ||
+        (n > 0 && wake_others(&r, e) < 0))
         goto out;
     r.moved = n > 0;
     if (steps(&r, e) < 0)
@@ -323,7 +360,7 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
         r.o.changed = now;
     if (r.moved && rollout_put(s, &r.o, e) < 0)
         goto out;
-    oldest = rollout_oldest(s, r.fleet.id, r.o.version, e);
+    oldest = rollout_oldest(s, r.fleet.id, e);
     if (oldest < 0 || (oldest && task_rollout(s, org, fleet,
         oldest + r.policy.timeout + 1, e) < 0))
         goto out;
@@ -339,6 +376,7 @@ int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const cha
     const struct actor *who, int64_t *devices, struct err *e)
 {
     struct run r = {.s = s, .a = a, .now = now, .who = who};
+    struct rollout_counts c;
     int rc = -1;
 
     if (open_run(&r, org, fleet, e) < 0)
@@ -346,10 +384,13 @@ int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const cha
     if ((*devices = rollout_retry(s, r.fleet.id, r.o.version, now, e)) < 0)
         goto out;
     if (*devices == 0) {
-        err_set(e, FC_CONFLICT, "fleet %s: no device failed or timed out", fleet);
+        if (rollout_counts(s, r.fleet.id, r.o.version, -2, &c, e) == 0)
+            err_set(e, FC_CONFLICT, c.failed + c.timedout ? "fleet %s: another fleet's version is "
+                "pending on the devices that failed or timed out" :
+                "fleet %s: no device failed or timed out", fleet);
         goto out;
     }
-    if (r.o.state.status != ROLLOUT_COMPLETED) {
+    if (r.o.state.status == ROLLOUT_SUSPENDED || r.o.state.status == ROLLOUT_FAILED) {
         r.o.state.status = ROLLOUT_INPROGRESS;
         r.o.changed = now;
         r.o.why = arena_printf(a, "retried by %s", who->name);
@@ -409,6 +450,7 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
     struct err *e)
 {
     struct run r = {.s = s, .a = a, .now = now, .who = who, .spec = jv_invalid()};
+    struct rollout_counts c;
     enum change what;
     int rc = -1;
     size_t i;
@@ -426,9 +468,12 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
 
         rollout_batch_name(&r.policy, (int)i, b->label);
         b->threshold = i == 0 ? 0 : final ? r.policy.threshold : r.policy.batch[i].threshold;
-        b->total = rollout_assign(s, a, org, r.fleet.id, r.o.version, (int)i,
-            final ? NULL : &r.policy.batch[i], now, e);
-        if (b->total < 0 || (b->nnames = rollout_batch(s, a, r.fleet.id, r.o.version, (int)i, max,
+        if (rollout_assign(s, a, org, r.fleet.id, r.o.version, (int)i,
+            final ? NULL : &r.policy.batch[i], now, e) < 0 ||
+            rollout_counts(s, r.fleet.id, r.o.version, (int)i, &c, e) < 0)
+            goto out;
+        b->total = c.total; /* with those that have it already */
+        if ((b->nnames = rollout_batch(s, a, r.fleet.id, r.o.version, (int)i, max,
             &b->names, e)) < 0)
             goto out;
     }

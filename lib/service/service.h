@@ -71,8 +71,9 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
 
 /* --- memberships (member.c) -------------------------------------------------------------------- */
 
-/* Which fleets match the device, after its labels changed; and which devices a fleet matches, after
- * its selector changed or (gone) it is about to be deleted. */
+/* Which fleets match the device, after its labels changed (the caller marks it stale and refreshes
+ * it); and which devices a fleet matches, after its selector changed or (gone) it is about to be
+ * deleted. */
 int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
     const struct actor *who, struct err *e);
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,

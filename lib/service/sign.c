@@ -67,8 +67,10 @@ static int add_device(struct store *s, struct arena *a, const struct res *er, jv
     const struct actor *who, struct err *e)
 {
     jv doc AUTO_JV = jv_object(), report, integrity, meta = jv_object(), first AUTO_JV = jv_invalid();
+    const char *known = json_str(spec, "knownRenderedVersion");
     enum change what;
     struct res old, device;
+    int64_t floor;
     int rc = res_get(s, a, er->org, kind_by_id(KIND_DEVICE), er->name, &old, e);
     jv labels = device_labels(spec, status);
 
@@ -85,6 +87,9 @@ static int add_device(struct store *s, struct arena *a, const struct res *er, jv
     json_sets(&integrity, "status", "Unsupported"); /* a plain key: nothing was attested */
     json_set(&first, "integrity", integrity);
     if (set_status(s, a, &device, first, e) < 0)
+        return -1;
+    if (known && num_parse(known, 1, INT64_MAX / 2, &floor, "", NULL) == 0 &&
+        (device_floor(s, device.id, floor, e) < 0 || task_render(s, er->org, e) < 0))
         return -1;
     report = json_get(spec, "deviceStatus");
     if (jv_get_kind(report) != JV_KIND_OBJECT) {

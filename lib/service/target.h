@@ -34,8 +34,8 @@ int target_selector(struct arena *a, const struct kind *k, const char *text, str
     struct err *e);
 
 enum { PREFIX_MIN = 6 }; /* characters of a name that has to be typed, at least */
-/* The resource whose name is `word` or, being the only one, begins with it. *name is its whole name,
- * in the arena. FC_NOTFOUND; FC_INVALID: several, which the message lists. */
+/* The resource whose name is `word` or, being the only one, begins with it. *name is its whole
+ * name, in the arena. FC_NOTFOUND; FC_INVALID: several, which the message lists. */
 int target_find(struct store *s, struct arena *a, const struct kind *k, const char *word,
     const char **name, struct err *e);
 

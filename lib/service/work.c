@@ -79,7 +79,9 @@ static int do_rollout(struct worker *w, const struct task *t, struct err *e)
 
 static int sign(struct worker *w, struct arena *a, const struct task *t, struct err *e)
 {
-    return enroll_sign(w->s, a, t->org, kind_parse(t->type, e), t->subject, w->o->ca, &w->who, e);
+    const struct kind *k = kind_parse(t->type, e);
+
+    return k ? enroll_sign(w->s, a, t->org, k, t->subject, w->o->ca, &w->who, e) : -1;
 }
 
 static int do_sign(struct worker *w, const struct task *t, struct err *e)
@@ -111,18 +113,20 @@ static bool served(const struct work_options *o, size_t h)
     return !o->queues;
 }
 
-static int note_failure(struct worker *w, const struct task *t, const char *why, struct err *e)
+static int note_failure(struct worker *w, const struct task *t, const struct err *why,
+    struct err *e)
 {
+    const struct kind *k = strcmp(t->queue, "sign") ? NULL : kind_parse(t->type, NULL);
     struct event ev = {.kind = KIND_FLEET, .name = *t->subject ? t->subject : t->type,
-        .type = "Warning", .message = why};
+        .type = "Warning", .message = why->msg};
     int dead;
 
     if (store_begin(w->s, e) < 0)
         return -1;
-    dead = task_failed(w->s, t, why, now_us(), e);
+    dead = task_failed(w->s, t, w->owner, why, now_us(), e);
     ev.reason = dead > 0 ? "InternalTaskPermanentlyFailed" : "InternalTaskFailed";
-    if (strcmp(t->queue, "sign") == 0)
-        ev.kind = (int)kind_parse(t->type, NULL)->id;
+    if (k)
+        ev.kind = (int)k->id;
     else if (strcmp(t->queue, "render") == 0)
         ev.kind = KIND_DEVICE;
     if (dead < 0 || events_add(w->s, t->org, &w->who, &ev, e) < 0 || store_commit(w->s, e) < 0) {
@@ -150,7 +154,7 @@ static int run_one(struct worker *w, struct err *e)
         if (rc == 0)
             continue;
         rc = handlers[h].run(w, &t, &why);
-        if (rc < 0 && note_failure(w, &t, why.msg, e) < 0)
+        if (rc < 0 && note_failure(w, &t, &why, e) < 0)
             return -1;
         if (w->o->each)
             w->o->each(w->o->ctx, &t, rc < 0 ? &why : NULL);

@@ -19,23 +19,6 @@ static int64_t run_ints(struct store *s, enum sql name, size_t n, const int64_t 
 #define RUN(s, name, e, ...) \
     run_ints(s, name, LEN(((int64_t[]){__VA_ARGS__})), (int64_t[]){__VA_ARGS__}, e)
 
-/* Ids of a query with parameters (scope, after, limit). */
-static int id_list(struct store *s, enum sql name, int64_t scope, int64_t after, int64_t *ids, int n,
-    struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, name, e);
-    int k = 0, rc;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, scope);
-    st_int(st, 2, after);
-    st_int(st, 3, n);
-    while ((rc = st_step(st, e)) == 1)
-        ids[k++] = st_col_int(st, 0);
-    return rc < 0 ? -1 : k;
-}
-
 int device_add(struct store *s, const struct res *r, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_device_insert, e);
@@ -98,6 +81,8 @@ int device_get(struct store *s, struct arena *a, int64_t id, struct device *out,
         .applications = TEXT(16),
         .lifecycle = TEXT(17),
         .last_seen = st_col_int(st, 18),
+        .floor = st_col_int(st, 19),
+        .failed = st_col_int(st, 20),
     };
     st_reset(st);
     return 1;
@@ -141,18 +126,23 @@ int device_fetched(struct store *s, int64_t id, int64_t version, struct err *e)
     return RUN(s, SQL_device_fetched, e, id, version) < 0 ? -1 : 0;
 }
 
-int device_reported(struct store *s, int64_t id, int64_t version, const char *failure,
-    const char *conditions, struct err *e)
+int device_reported(struct store *s, const struct device *d, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_device_reported, e);
 
     if (!st)
         return -1;
-    st_int(st, 1, id);
-    st_int(st, 2, version);
-    st_text(st, 3, failure);
-    st_text(st, 4, conditions);
+    st_int(st, 1, d->id);
+    st_int(st, 2, d->reported);
+    st_text(st, 3, d->failure);
+    st_text(st, 4, d->conditions);
+    st_int(st, 5, d->failed);
     return st_run(st, e) < 0 ? -1 : 0;
+}
+
+int device_floor(struct store *s, int64_t id, int64_t version, struct err *e)
+{
+    return RUN(s, SQL_device_floor, e, id, version) < 0 ? -1 : 0;
 }
 
 int device_summary(struct store *s, const struct device *d, struct err *e)
@@ -178,7 +168,17 @@ int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e)
 int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e)
 {
-    return id_list(s, SQL_device_stale_list, org, after, ids, n, e);
+    struct stmt *st = db_stmt(s->db, SQL_device_stale_list, e);
+    int k = 0, rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, after);
+    st_int(st, 3, n);
+    while ((rc = st_step(st, e)) == 1)
+        ids[k++] = st_col_int(st, 0);
+    return rc < 0 ? -1 : k;
 }
 
 int rendered_put(struct store *s, const char *hash, const char *spec, int64_t now, struct err *e)
@@ -273,9 +273,25 @@ int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e)
     return RUN(s, SQL_member_del, e, device, fleet) < 0 ? -1 : 0;
 }
 
-int member_of(struct store *s, int64_t fleet, int64_t after, int64_t *ids, int n, struct err *e)
+int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct err *e)
 {
-    return id_list(s, SQL_member_of, fleet, after, ids, n, e);
+    struct stmt *st = db_stmt(s->db, SQL_member_of, e);
+    size_t cap = 0;
+    int rc;
+
+    *ids = NULL;
+    *n = 0;
+    if (!st)
+        return -1;
+    st_int(st, 1, fleet);
+    while ((rc = st_step(st, e)) == 1) {
+        if (*n == cap) {
+            cap = cap ? cap * 2 : 256;
+            *ids = xreallocarray(*ids, cap, sizeof **ids);
+        }
+        (*ids)[(*n)++] = st_col_int(st, 0);
+    }
+    return rc;
 }
 
 int member_succeed(struct store *s, int64_t device, struct err *e)
@@ -283,9 +299,9 @@ int member_succeed(struct store *s, int64_t device, struct err *e)
     return RUN(s, SQL_member_succeed, e, device) < 0 ? -1 : 0;
 }
 
-int member_fail(struct store *s, int64_t device, const char *message, struct err *e)
+int member_fail(struct store *s, int64_t device, bool given, const char *message, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_fail, e);
+    struct stmt *st = db_stmt(s->db, given ? SQL_member_fail_given : SQL_member_fail, e);
 
     if (!st)
         return -1;

@@ -19,6 +19,8 @@ struct device {
     int64_t rendered_at;
     int64_t fetched;        /* newest renderedVersion that was served to it */
     int64_t reported;       /* renderedVersion that it says it runs */
+    int64_t floor;          /* it knew this one before it was enrolled: the next is above it */
+    int64_t failed;         /* renderedVersion that it could not apply last, 0: none */
     const char *failure;    /* the failure report that was counted last, or NULL */
     int spec_valid;         /* -1 never rendered, 0, 1 */
     const char *spec_message;
@@ -59,8 +61,10 @@ int device_rendered(struct store *s, int64_t id, int64_t version, const char *ha
     struct err *e); /* also: every member row's rendered = assigned */
 int device_invalid(struct store *s, int64_t id, const char *message, int64_t now, struct err *e);
 int device_fetched(struct store *s, int64_t id, int64_t version, struct err *e);
-int device_reported(struct store *s, int64_t id, int64_t version, const char *failure,
-    const char *conditions, struct err *e);
+/* What it reported: d's reported, failed, failure, conditions. */
+int device_reported(struct store *s, const struct device *d, struct err *e);
+/* Versions up to this are taken; one of them that it was given is issued again. */
+int device_floor(struct store *s, int64_t id, int64_t version, struct err *e);
 int device_summary(struct store *s, const struct device *d, struct err *e); /* the five texts */
 int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e);
 /* Up to n ids of stale devices after `after`. Returns how many. */
@@ -77,11 +81,12 @@ int member_list(struct store *s, struct arena *a, int64_t device, struct member 
 int member_add(struct store *s, int64_t device, int64_t fleet, int64_t assigned, int64_t now,
     struct err *e);
 int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e);
-/* Ids of a fleet's devices after `after`, up to n. Returns how many. */
-int member_of(struct store *s, int64_t fleet, int64_t after, int64_t *ids, int n, struct err *e);
-/* Reports: pending assignments of the device whose content it runs succeed; or they fail. */
+/* Ids of a fleet's devices, in order; the caller frees them. */
+int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct err *e);
+/* Assignments of the device whose content it runs succeed; pending ones (given: of which it was
+ * given the content) fail. */
 int member_succeed(struct store *s, int64_t device, struct err *e);
-int member_fail(struct store *s, int64_t device, const char *message, struct err *e);
+int member_fail(struct store *s, int64_t device, bool given, const char *message, struct err *e);
 
 /* --- rollouts, one row a fleet --------------------------------------------------------------- */
 
@@ -100,7 +105,7 @@ int rollout_put(struct store *s, const struct rollout *r, struct err *e);
 int rollout_forget(struct store *s, int64_t fleet, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
-/* Devices that are up to date no longer are, since their fleet has a new version. */
+/* Devices that were up to date no longer are, since their fleet has a new version. */
 int rollout_outdate(struct store *s, int64_t fleet, struct err *e);
 /* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
@@ -120,21 +125,23 @@ int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
 /* Counts of one batch; of all with batch < -1 (then total is the fleet's devices). */
 int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
     struct rollout_counts *out, struct err *e);
-/* Assigns version to devices of a batch: those that match its selector and are connected since
- * `seen_since` (a final batch: all that are left), that do not have it, and of which no other
- * fleet's assignment is pending; at most rollout_batch_size of them, by name. Marks them stale.
- * Returns how many. */
+/* Assigns version to devices of a batch: those that match its selector and were seen lately (a
+ * final batch: all that are left), that do not have it, and of which no other fleet's assignment
+ * is pending; at most rollout_batch_size of them, by name. Marks them stale. A final batch also
+ * takes in those that have it pending from before the policy changed. Returns how many got it. */
 int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
     int index, const struct batch *b, int64_t now, struct err *e); /* b NULL: final */
 /* Devices of the fleet that wait because another fleet's assignment is unreported. */
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e);
-/* Failed and timed-out devices of the version become pending and are re-issued. How many. */
+/* Failed and timed-out devices of the version become pending and are re-issued, but for those that
+ * another fleet's assignment is pending of. How many. */
 int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e);
-/* Pending assignments older than `before` become timed out. How many. */
-int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t version, int64_t before,
-    struct err *e);
-/* Assignment time of the oldest pending device, 0: none. */
-int64_t rollout_oldest(struct store *s, int64_t fleet, int64_t version, struct err *e);
+/* Pending assignments of any version older than `before` become timed out. How many. */
+int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e);
+/* Assignment time of the oldest pending device, of any version, 0: none. */
+int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e);
+/* The batches begin anew: those that have the version count in none any more. */
+int rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e);
 
 /* --- views (view.c) -------------------------------------------------------------------------- */
 

@@ -4,10 +4,10 @@
 -- device_fleet.state: see enum assignment in store/device.h.
 
 -- :name device_insert
-INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, failure,
-    spec_valid, spec_message, spec_since, overlap_since, conditions, updated, updated_info, summary,
-    applications, lifecycle)
-VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL, 'Unknown',
+INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, floor,
+    failed, failure, spec_valid, spec_message, spec_since, overlap_since, conditions, updated,
+    updated_info, summary, applications, lifecycle)
+VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL, 'Unknown',
     'Unknown', 'Unknown')
 
 -- :name device_poll
@@ -16,11 +16,15 @@ SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2
 -- :name device_get
 SELECT d.id, d.stale, d.rendered, d.hash, d.rendered_at, d.fetched, d.reported, d.failure,
     d.spec_valid, d.spec_message, d.spec_since, d.overlap_since, d.conditions, d.updated,
-    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0)
+    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0), d.floor, d.failed
 FROM device d LEFT JOIN seen.seen seen ON seen.id = d.id WHERE d.id = ?1
 
 -- :name device_stale
-UPDATE device SET stale = max(stale, ?2) WHERE id = ?1
+UPDATE device SET stale = ?2 WHERE id = ?1 AND stale < ?2
+
+-- :name device_floor
+UPDATE device SET floor = ?2, stale = CASE WHEN rendered BETWEEN 1 AND ?2 THEN 2 ELSE stale END
+WHERE id = ?1 AND floor < ?2
 
 -- :name device_stale_list
 SELECT id FROM device WHERE org = ?1 AND stale > 0 AND id > ?2 ORDER BY id LIMIT ?3
@@ -39,7 +43,7 @@ WHERE id = ?1
 UPDATE device SET fetched = ?2 WHERE id = ?1
 
 -- :name device_reported
-UPDATE device SET reported = ?2, failure = ?3, conditions = ?4 WHERE id = ?1
+UPDATE device SET reported = ?2, failure = ?3, conditions = ?4, failed = ?5 WHERE id = ?1
 
 -- :name device_summary
 UPDATE device SET updated = ?2, updated_info = ?3, summary = ?4, applications = ?5, lifecycle = ?6
@@ -72,7 +76,7 @@ VALUES (?1, ?2, ?3, NULL, NULL, ?4, -1, ?5, NULL)
 DELETE FROM device_fleet WHERE device = ?1 AND fleet = ?2
 
 -- :name member_of
-SELECT device FROM device_fleet WHERE fleet = ?1 AND device > ?2 ORDER BY device LIMIT ?3
+SELECT device FROM device_fleet WHERE fleet = ?1 ORDER BY device
 
 -- :name member_progress
 SELECT r.name, m.state, m.batch, m.assigned_at, m.message, a.name
@@ -90,30 +94,44 @@ WHERE device = ?1 AND state IN (1, 3, 4) AND rendered = assigned
 UPDATE device_fleet SET state = 3, message = ?2
 WHERE device = ?1 AND state = 1
 
+-- :name member_fail_given
+UPDATE device_fleet SET state = 3, message = ?2
+WHERE device = ?1 AND state = 1 AND rendered = assigned
+
 -- :name member_timeout
 UPDATE device_fleet SET state = 4, message = 'no report within the update timeout'
-WHERE fleet = ?1 AND assigned = ?2 AND state = 1 AND assigned_at < ?3
+WHERE fleet = ?1 AND state = 1 AND assigned_at < ?2
 
 -- :name member_deadline
-SELECT min(assigned_at) FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND state = 1
+SELECT coalesce(min(assigned_at), 0) FROM device_fleet WHERE fleet = ?1 AND state = 1
 
 -- :name member_retry
 UPDATE device_fleet SET state = 1, assigned_at = ?3, message = NULL
 WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = device_fleet.device
+        AND x.fleet <> ?1 AND x.state = 1)
 
 -- :name member_retry_stale
 UPDATE device SET stale = 2 WHERE id IN
-    (SELECT device FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4))
+    (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
+        AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
+            AND x.fleet <> ?1 AND x.state = 1))
 
 -- :name member_assign_all
 UPDATE device_fleet SET assigned = ?2, state = 1, batch = ?3, assigned_at = ?4, message = NULL
-WHERE fleet = ?1 AND assigned IS NOT ?2
+WHERE fleet = ?1 AND assigned IS DISTINCT FROM ?2
     AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = device_fleet.device
         AND x.fleet <> ?1 AND x.state = 1)
 
 -- :name member_assigned_stale
-UPDATE device SET stale = max(stale, 1) WHERE id IN
+UPDATE device SET stale = 1 WHERE stale = 0 AND id IN
     (SELECT device FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1)
+
+-- :name member_unbatch
+UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND assigned = ?2 AND batch <> -1
+
+-- :name member_rebatch
+UPDATE device_fleet SET batch = ?3 WHERE fleet = ?1 AND assigned = ?2 AND batch = -1 AND state = 1
 
 -- :name rollout_get
 SELECT o.version, o.completed, o.digest, o.status, o.batch, o.started, o.changed, o.why, o.problem,
@@ -147,7 +165,7 @@ SELECT o.fleet FROM rollout o JOIN resource f ON f.id = o.fleet
 WHERE f.org = ?1 AND o.fleet > ?2 AND o.status IN (0, 1) ORDER BY o.fleet LIMIT ?3
 
 -- :name rollout_blocked
-SELECT count(*) FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned IS NOT ?2
+SELECT count(*) FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned IS DISTINCT FROM ?2
     AND EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device AND x.fleet <> ?1
         AND x.state = 1)
 
@@ -163,10 +181,6 @@ LIMIT 1
 
 -- :name fleet_list
 SELECT id, name, created, spec FROM resource WHERE org = ?1 AND kind = 2 ORDER BY created, name
-
--- :name member_newest
-SELECT f.name FROM device_fleet m JOIN resource f ON f.id = m.fleet
-WHERE m.device = ?1 ORDER BY f.created DESC, f.name DESC LIMIT 1
 
 -- :name member_batch
 SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device

@@ -96,7 +96,7 @@ int task_extend(struct store *s, const struct task *t, const char *owner, int64_
 
 /* Makes a leased task ready again, unless an equal one was enqueued meanwhile. */
 static int again(struct store *s, int64_t id, const char *dedupe, int64_t due, const char *why,
-    struct err *e)
+    bool uncounted, struct err *e)
 {
     struct stmt *st;
     int rc;
@@ -120,6 +120,7 @@ static int again(struct store *s, int64_t id, const char *dedupe, int64_t due, c
     st_int(st, 1, id);
     st_int(st, 2, due);
     st_text(st, 3, why);
+    st_int(st, 4, uncounted);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
@@ -129,7 +130,7 @@ static int retry_or_bury(struct store *s, int64_t id, const char *dedupe, int at
     struct stmt *st;
 
     if (attempts < TASK_TRIES)
-        return again(s, id, dedupe, now + TASK_BACKOFF * (1 << (attempts - 1)), why, e);
+        return again(s, id, dedupe, now + TASK_BACKOFF * (1 << (attempts - 1)), why, false, e);
     if (!(st = db_stmt(s->db, SQL_task_dead, e)))
         return -1;
     st_int(st, 1, id);
@@ -137,7 +138,8 @@ static int retry_or_bury(struct store *s, int64_t id, const char *dedupe, int at
     return st_run(st, e) < 0 ? -1 : 1;
 }
 
-int task_failed(struct store *s, const struct task *t, const char *why, int64_t now, struct err *e)
+int task_failed(struct store *s, const struct task *t, const char *owner, const struct err *why,
+    int64_t now, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_task_key, e);
     char *dedupe AUTO_FREE = NULL;
@@ -146,14 +148,15 @@ int task_failed(struct store *s, const struct task *t, const char *why, int64_t 
     if (!st)
         return -1;
     st_int(st, 1, t->id);
-    if ((rc = st_step(st, e)) < 0)
-        return -1;
-    if (rc == 1) {
-        if (!st_col_null(st, 0))
-            dedupe = xstrdup(st_col_text(st, 0, NULL));
-        st_reset(st);
-    }
-    return retry_or_bury(s, t->id, dedupe, t->attempts, why, now, e);
+    st_text(st, 2, owner);
+    if ((rc = st_step(st, e)) <= 0)
+        return rc; /* the lease was lost: it is somebody else's */
+    if (!st_col_null(st, 0))
+        dedupe = xstrdup(st_col_text(st, 0, NULL));
+    st_reset(st);
+    if (why->code == FC_AGAIN)
+        return again(s, t->id, dedupe, now + TASK_BACKOFF, why->msg, true, e);
+    return retry_or_bury(s, t->id, dedupe, t->attempts, why->msg, now, e);
 }
 
 int task_recover(struct store *s, int64_t now, struct err *e)

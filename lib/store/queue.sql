@@ -5,7 +5,8 @@
 INSERT INTO task (queue, type, org, subject, payload, dedupe, state, attempts, due, owner, lease,
     error, created)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, NULL, 0, NULL, ?8)
-ON CONFLICT (dedupe) WHERE state = 0 DO UPDATE SET due = min(task.due, excluded.due)
+ON CONFLICT (dedupe) WHERE state = 0 DO UPDATE SET due = excluded.due
+    WHERE excluded.due < task.due
 
 -- :name task_due
 SELECT id, queue, type, org, subject, payload, attempts FROM task
@@ -30,7 +31,9 @@ DELETE FROM task WHERE id = ?1
 SELECT 1 FROM task WHERE state = 0 AND dedupe = ?1
 
 -- :name task_again
-UPDATE task SET state = 0, owner = NULL, lease = 0, due = ?2, error = ?3 WHERE id = ?1 AND state = 1
+UPDATE task SET state = 0, owner = NULL, lease = 0, due = ?2, error = ?3,
+    attempts = attempts - ?4
+WHERE id = ?1 AND state = 1
 
 -- :name task_dead
 UPDATE task SET state = 2, owner = NULL, lease = 0, error = ?2 WHERE id = ?1 AND state = 1
@@ -39,4 +42,4 @@ UPDATE task SET state = 2, owner = NULL, lease = 0, error = ?2 WHERE id = ?1 AND
 SELECT min(due) FROM task WHERE state = 0 AND queue = ?1
 
 -- :name task_key
-SELECT dedupe FROM task WHERE id = ?1
+SELECT dedupe FROM task WHERE id = ?1 AND owner = ?2 AND state = 1

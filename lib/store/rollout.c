@@ -92,7 +92,10 @@ static int64_t count_of(struct store *s, const struct sql_buf *q, struct err *e)
 /* Which devices a batch may pick from: members that match its selector. */
 static void matching(struct sql_buf *q, int64_t org, int64_t fleet, const struct selector *sel)
 {
-    sql_add(q, "FROM device_fleet m JOIN resource r ON r.id = m.device WHERE m.fleet = ");
+    sql_from(q, sel);
+    sql_add(q, "JOIN device_fleet m ON m.device = ");
+    sql_add(q, q->id);
+    sql_add(q, " AND m.device = r.id WHERE m.fleet = ");
     sql_int_param(q, fleet);
     if (sel)
         sql_selector(q, sel, org, KIND_DEVICE);
@@ -101,7 +104,7 @@ static void matching(struct sql_buf *q, int64_t org, int64_t fleet, const struct
 /* Those of them that do not have the version, are connected, and that no other fleet is busy with. */
 static void candidates(struct sql_buf *q, int64_t fleet, int64_t version, int64_t seen_since)
 {
-    sql_add(q, " AND m.assigned IS NOT ");
+    sql_add(q, " AND m.assigned IS DISTINCT FROM ");
     sql_int_param(q, version);
     sql_add(q, " AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device "
         "AND x.state = 1 AND x.fleet <> ");
@@ -169,7 +172,9 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     sql_add(&q, " AND device IN (SELECT m.device ");
     matching(&q, org, fleet, psel);
     candidates(&q, fleet, version, since);
-    sql_add(&q, " ORDER BY r.name LIMIT ");
+    sql_add(&q, " ORDER BY ");
+    sql_add(&q, q.name);
+    sql_add(&q, " LIMIT ");
     sql_int_param(&q, size);
     sql_add(&q, ")");
     n = run_sql(s, &q, e);
@@ -186,6 +191,17 @@ static int64_t run3(struct store *s, enum sql name, int64_t p1, int64_t p2, int6
     st_int(st, 1, p1);
     st_int(st, 2, p2);
     st_int(st, 3, p3);
+    return st_run(st, e);
+}
+
+static int64_t run2(struct store *s, enum sql name, int64_t p1, int64_t p2, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, name, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, p1);
+    st_int(st, 2, p2);
     return st_run(st, e);
 }
 
@@ -207,21 +223,23 @@ int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fl
         st_int(st, 3, index);
         st_int(st, 4, now);
         n = st_run(st, e);
+        if (n >= 0 && run3(s, SQL_member_rebatch, fleet, version, index, e) < 0)
+            return -1;
     }
     if (n > 0 && run3(s, SQL_member_assigned_stale, fleet, version, index, e) < 0)
         return -1;
     return n;
 }
 
-static int64_t one_int(struct store *s, enum sql name, int64_t p1, int64_t p2, struct err *e)
+int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, name, e);
+    struct stmt *st = db_stmt(s->db, SQL_rollout_blocked, e);
     int64_t n;
 
     if (!st)
         return -1;
-    st_int(st, 1, p1);
-    st_int(st, 2, p2);
+    st_int(st, 1, fleet);
+    st_int(st, 2, version);
     if (st_step(st, e) != 1)
         return -1;
     n = st_col_int(st, 0);
@@ -229,33 +247,36 @@ static int64_t one_int(struct store *s, enum sql name, int64_t p1, int64_t p2, s
     return n;
 }
 
-int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e)
+int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e)
 {
-    return one_int(s, SQL_rollout_blocked, fleet, version, e);
-}
-
-int64_t rollout_oldest(struct store *s, int64_t fleet, int64_t version, struct err *e)
-{
-    return one_int(s, SQL_member_deadline, fleet, version, e);
-}
-
-int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_member_retry_stale, e);
+    struct stmt *st = db_stmt(s->db, SQL_member_deadline, e);
+    int64_t at;
 
     if (!st)
         return -1;
     st_int(st, 1, fleet);
-    st_int(st, 2, version);
-    if (st_run(st, e) < 0)
+    if (st_step(st, e) != 1)
+        return -1;
+    at = st_col_int(st, 0);
+    st_reset(st);
+    return at;
+}
+
+int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
+{
+    if (run2(s, SQL_member_retry_stale, fleet, version, e) < 0)
         return -1;
     return run3(s, SQL_member_retry, fleet, version, now, e);
 }
 
-int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t version, int64_t before,
-    struct err *e)
+int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e)
 {
-    return run3(s, SQL_member_timeout, fleet, version, before, e);
+    return run2(s, SQL_member_timeout, fleet, before, e);
+}
+
+int rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e)
+{
+    return run2(s, SQL_member_unbatch, fleet, version, e) < 0 ? -1 : 0;
 }
 
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)

@@ -199,7 +199,7 @@ int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
     if (!s->seen && db_open(&s->seen, s->url, DB_SEEN, e) < 0)
         return -1;
     st = db_prepare(s->seen, "INSERT INTO seen (id, at) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE "
-        "SET at = max(seen.at, excluded.at)", e);
+        "SET at = excluded.at WHERE excluded.at > seen.at", e);
     if (!st)
         return -1;
     if (db_begin(s->seen, true, e) < 0)

@@ -61,7 +61,7 @@ teardown() { fc_teardown; }
         same 1 "${#stderr_lines[@]}"
     done
     for url in postgres://x/y https://host/ nonsense; do
-        expect 6 fc-select devices -S "$url"
+        expect 2 fc-select devices -S "$url"
         has "$stderr" "$url"
         same 1 "${#stderr_lines[@]}"
     done

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # T, API_URL, DEVICE come from helpers; tests use the rest
+# What tests of the agent share, beside helpers: devices with a spec, pictures of a device's disk,
+# and a server that answers what it is told.
+
+# serve: a store, a certificate authority and fc-api.
+serve() {
+    fc-store init >/dev/null && make_ca && start_api
+}
+
+# with_device NAME: serve, and one device, enrolled, that runs version 1, which has no files.
+with_device() {
+    serve && make_agent "$1" && enroll_agent "$1" >/dev/null 2>&1
+}
+
+# give FILES [MEMBERS]: a new version for $DEVICE, with these files (a JSON array) and, beside
+# them, these members of the spec.
+give() {
+    jq -cn --arg name "$DEVICE" --argjson files "$1" --argjson more "${2:-null}" '{
+        apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: $name},
+        spec: ({config: [{name: "files", inline: $files}]} + ($more // {}))}' |
+        fc-apply >/dev/null && fc-work drain
+}
+
+# file PATH CONTENT [MEMBERS]: one for `give`.
+file() {
+    jq -cn --arg path "$1" --arg content "$2" --argjson more "${3:-null}" \
+        '{path: $path, content: $content} + ($more // {})'
+}
+
+# files FILE ...: an array of them.
+files() { printf '%s\n' "$@" | jq -cs .; }
+
+# reported FILTER: of the device as the server has it.
+reported() { fc-select "device/$DEVICE" -o json | jq -r "$1"; }
+
+# The condition Updating, as the server has it.
+updating() { reported '.status.conditions[] | select(.type == "Updating") | .reason + ": " + .message'; }
+
+# known NAME FILTER: of what the agent itself says.
+known() { fc-agent --root "$T/$1" status -o json | jq -r "$2"; }
+
+# picture NAME: the device's disk but for what the agent keeps for itself, to the inode and time.
+picture() {
+    (cd "$T/$1" && find . \( -path ./run -o -path ./var/lib/flightctl \) -prune -o \
+        \( -type d -printf '%P d %m %U:%G\n' -o -printf '%P %y %m %U:%G %s %i %T@ %l\n' \) | sort)
+}
+
+# Everything, the agent's own state too, but for what is volatile.
+whole_picture() {
+    (cd "$T/$1" && find . -path ./run -prune -o -printf '%P %y %m %U:%G %s %i %T@ %C@ %l\n' | sort)
+}
+
+# no_temporaries NAME: nothing that only a run under way has.
+no_temporaries() {
+    run find "$T/$1" -name '.fc-*' -o -name journal -o -name '*.broken'
+    same "" "$output"
+}
+
+# The options of `run_agent`, for runs that another command starts.
+if [ "$(id -u)" = 0 ]; then SPLIT="--user _fc-agent"; else SPLIT=--no-split; fi
+needs_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+
+# fake_api: a web server with fc-api's certificate that asks for one of the same authority. It
+# answers each request with the file $T/answer (as CGI has it) or $T/answer.METHOD, waits while $T/hold is there, and
+# notes method and path in $T/requests, the last body in $T/body. Sets FAKE_URL.
+fake_api() {
+    local try port
+
+    needs lighttpd lighttpd || return
+    cat >"$T/answer.sh" <<END
+#!/bin/sh
+printf '%s %s\n' "\$REQUEST_METHOD" "\$REQUEST_URI" >>'$T/requests'
+cat >'$T/body'
+while [ -e '$T/hold' ]; do sleep 0.02; done
+file='$T/answer'.\$REQUEST_METHOD
+[ -e "\$file" ] || file='$T/answer'
+exec cat "\$file"
+END
+    chmod +x "$T/answer.sh"
+    : >"$T/requests"
+    # With its authority's behind it, the server does not check its own certificate.
+    cat "${FAKE_CERT:-$T/server}.crt" "${FAKE_CA:-$FC_STATE/ca/ca.crt}" >"$T/fake.pem"
+    for try in 1 2 3 4 5; do
+        port=$(free_port)
+        cat >"$T/lighttpd.conf" <<END
+server.modules = ("mod_openssl", "mod_alias", "mod_cgi")
+server.document-root = "$T"
+server.bind = "127.0.0.1"
+server.port = $port
+ssl.engine = "enable"
+ssl.pemfile = "$T/fake.pem"
+ssl.privkey = "${FAKE_CERT:-$T/server}.key"
+ssl.verifyclient.ca-file = "$FC_STATE/ca/ca.crt"
+ssl.verifyclient.activate = "enable"
+ssl.verifyclient.enforce = "enable"
+alias.url = ("/api" => "$T/answer.sh")
+cgi.assign = ("answer.sh" => "")
+END
+        background "$T/fake.log" lighttpd -D -f "$T/lighttpd.conf"
+        FAKE_PID=$PID FAKE_URL=https://127.0.0.1:$port
+        WAIT_FOR=10 wait_for settled "$port" "$FAKE_PID" && kill -0 "$FAKE_PID" && return 0
+    done
+    cat "$T/fake.log"
+    return 1
+}
+
+# say_raw: a TLS server that says $T/raw to the first who connects, whatever that one wants, and
+# ends. Sets RAW_URL.
+say_raw() {
+    local port
+
+    port=$(free_port)
+    openssl s_server -accept "127.0.0.1:$port" -cert "$T/server.crt" -key "$T/server.key" -quiet \
+        -naccept 1 <"$T/raw" >>"$T/raw.log" 2>&1 3>&- 4>&- &
+    echo $! >>"$T/pids"
+    RAW_URL=https://127.0.0.1:$port
+    wait_for settled "$port" $!
+}
+
+# settled PORT PID: somebody listens there, or PID has ended.
+settled() {
+    grep -q "$(printf ':%04X 00000000:0000 0A' "$1")" /proc/net/tcp || ! kill -0 "$2" 2>/dev/null
+}
+
+# ask NAME URL: the device asks this server from now on.
+ask() {
+    printf '%s-service: {service: {server: "%s"}}\n' enrollment "$2" management "$2" \
+        >"$T/$1/etc/flightctl/conf.d/server.yaml"
+}
+
+# answer STATUS [METHOD] <BODY: to all requests, or those of a method.
+answer() {
+    { printf 'Status: %s\r\nContent-Type: %s\r\n\r\n' "$1" "${TYPE:-application/json}"; cat; } \
+        >"$T/answer.new" && mv "$T/answer.new" "$T/answer${2:+.$2}"
+}
+
+# refusal CODE MESSAGE: as a body.
+refusal() {
+    jq -cn --argjson code "$1" --arg message "$2" '{apiVersion: "flightctl.io/v1beta1",
+        kind: "Status", status: "Failure", code: $code, reason: "x", message: $message}'
+}
+
+# rendered VERSION FILES [NAME]: a rendered device as a body.
+rendered() {
+    jq -cn --arg version "$1" --argjson files "$2" --arg name "${3:-$DEVICE}" '{
+        apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: $name,
+            annotations: {"device-controller/renderedVersion": $version}},
+        spec: {config: [{name: "files", inline: $files}]}}'
+}
