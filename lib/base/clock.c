@@ -18,20 +18,51 @@ int64_t now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* The calendar by hand: gmtime and timegm read the time zone's file first, which a hot command
+ * would pay for on every start. The year is counted from March, so that February ends it. */
+static const int64_t epoch = 719468; /* days from 0000-03-01 to 1970-01-01 */
+
+static int64_t days_from_date(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
+    int64_t leaps = y >= 0 ? y / 4 - y / 100 + y / 400 : -1; /* year 0 is the first there is */
+
+    return 365 * y + leaps + (153 * m + 2) / 5 + day - 1 - epoch;
+}
+
+static void date_from_days(int64_t days, int *year, int *month, int *day)
+{
+    int64_t y = (days + epoch) * 400 / 146097; /* right but for one */
+    int64_t rest, m;
+
+    *year = (int)y + 2;
+    do {
+        --*year;
+        rest = days - days_from_date(*year, 3, 1);
+    } while (rest < 0);
+    m = (5 * rest + 2) / 153;
+    *day = (int)(rest - (153 * m + 2) / 5) + 1;
+    *month = (int)(m < 10 ? m + 3 : m - 9);
+    *year += m >= 10;
+}
+
 void time_format(int64_t us, char out[TIME_LEN])
 {
-    int64_t frac = us % 1000000;
-    time_t t;
-    struct tm tm;
+    int64_t frac = us % 1000000, t, s;
+    int year, month, day;
     size_t n;
 
     if (frac < 0)
         frac += 1000000;
-    t = (time_t)((us - frac) / 1000000);
-    if (!gmtime_r(&t, &tm))
+    t = (us - frac) / 1000000;
+    s = t % 86400;
+    if (s < 0)
+        s += 86400;
+    if (t < INT64_C(-62167219200) || t > INT64_C(253402300799)) /* years 0 to 9999 */
         die("time %" PRId64 " out of range", us);
-    n = (size_t)snprintf(out, TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
-        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    date_from_days((t - s) / 86400, &year, &month, &day);
+    n = (size_t)snprintf(out, TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
+        (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
     if (frac)
         n += (size_t)snprintf(out + n, TIME_LEN - n, ".%06" PRId64, frac);
     snprintf(out + n, TIME_LEN - n, "Z");
@@ -68,17 +99,16 @@ static int month_days(int year, int month)
 
 int time_parse(const char *s, int64_t *out)
 {
-    struct tm tm = {0};
-    int year, offset = 0;
+    int year, month, day, hour, min, sec, offset = 0;
     int64_t us = 0, unit = 100000;
 
     if ((year = digits(&s, 4)) < 0 || !skip(&s, '-', '-') ||
-        (tm.tm_mon = digits(&s, 2)) < 1 || tm.tm_mon > 12 || !skip(&s, '-', '-') ||
-        (tm.tm_mday = digits(&s, 2)) < 1 || tm.tm_mday > month_days(year, tm.tm_mon) ||
+        (month = digits(&s, 2)) < 1 || month > 12 || !skip(&s, '-', '-') ||
+        (day = digits(&s, 2)) < 1 || day > month_days(year, month) ||
         !skip(&s, 'T', 't') ||
-        (tm.tm_hour = digits(&s, 2)) < 0 || tm.tm_hour > 23 || !skip(&s, ':', ':') ||
-        (tm.tm_min = digits(&s, 2)) < 0 || tm.tm_min > 59 || !skip(&s, ':', ':') ||
-        (tm.tm_sec = digits(&s, 2)) < 0 || tm.tm_sec > 60) /* 60 is a leap second */
+        (hour = digits(&s, 2)) < 0 || hour > 23 || !skip(&s, ':', ':') ||
+        (min = digits(&s, 2)) < 0 || min > 59 || !skip(&s, ':', ':') ||
+        (sec = digits(&s, 2)) < 0 || sec > 60) /* 60 is a leap second */
         return -1;
     if (skip(&s, '.', '.')) {
         if (*s < '0' || *s > '9')
@@ -96,9 +126,8 @@ int time_parse(const char *s, int64_t *out)
     }
     if (*s)
         return -1;
-    tm.tm_year = year - 1900;
-    tm.tm_mon--;
-    *out = ((int64_t)timegm(&tm) - offset) * 1000000 + us;
+    *out = (days_from_date(year, month, day) * 86400 + hour * 3600 + min * 60 + sec - offset) *
+        1000000 + us;
     return 0;
 }
 
