@@ -287,14 +287,10 @@ static int files_apply(const struct agent *a, struct step *s, struct err *e)
 
 /* --- sync --------------------------------------------------------------------------------- */
 
-static int sync_dir(const struct agent *a, const char *path, char last[PATH_LEN], struct err *e)
+static int sync_dir(const struct agent *a, const char *path, struct err *e)
 {
-    int fd AUTO_CLOSE = -1;
+    int fd AUTO_CLOSE = place_open(a->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
 
-    if (strcmp(path, last) == 0)
-        return 0;
-    snprintf(last, PATH_LEN, "%s", path);
-    fd = place_open(a->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) /* not made yet, or gone again */
         return 0;
     if (fd < 0 || fsync(fd) < 0)
@@ -302,24 +298,40 @@ static int sync_dir(const struct agent *a, const char *path, char last[PATH_LEN]
     return 0;
 }
 
-/* Steps come sorted by path, so that one folder's stand together. */
-static int files_sync(const struct agent *a, const struct plan *p, struct err *e)
+/* The folders of the steps, each once. */
+static jv folders(jv records)
 {
-    char last_at[PATH_LEN] = "", last[PATH_LEN] = "", dir[PATH_LEN];
-    size_t i;
+    jv dirs = jv_object();
+    int i, n = jv_array_length(jv_copy(records));
 
-    for (i = 0; i < p->n; i++) {
-        const char *path = json_str(p->step[i].rec, "path"), *name;
-        const char *at = json_str(p->step[i].rec, "at");
+    for (i = 0; i < n; i++) {
+        jv rec AUTO_JV = jv_array_get(jv_copy(records), i);
+        const char *c = json_str(rec, "c"), *path = json_str(rec, "path"), *name;
+        const char *at = json_str(rec, "at");
+        char dir[PATH_LEN];
 
-        if (p->step[i].ctl != &files_controller)
+        if (!c || strcmp(c, files_controller.name) != 0 || !path || does(rec, "adopt"))
             continue;
         path_split(path, dir, &name);
-        if (sync_dir(a, dir, last, e) < 0 ||
-            (at && strcmp(at, dir) != 0 && sync_dir(a, at, last_at, e) < 0))
-            return -1;
+        json_set(&dirs, dir, jv_true());
+        if (at)
+            json_set(&dirs, at, jv_true());
     }
-    return 0;
+    return dirs;
+}
+
+static int files_sync(const struct agent *a, jv records, struct err *e)
+{
+    jv dirs AUTO_JV = folders(records);
+    int rc = 0;
+
+    jv_object_foreach(dirs, dir, yes) {
+        if (rc == 0)
+            rc = sync_dir(a, jv_string_value(dir), e);
+        jv_free(dir);
+        jv_free(yes);
+    }
+    return rc;
 }
 
 /* --- undo and finish ---------------------------------------------------------------------- */
@@ -403,9 +415,7 @@ static int drop_from(int fd, jv rec, enum temp t, struct err *e)
 
     if (dir < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : fail(rec, e);
-    if (drop(dir, temp_name(rec, t, temp), e) < 0)
-        return wrap(rec, e);
-    return fsync(dir) < 0 ? fail(rec, e) : 0;
+    return drop(dir, temp_name(rec, t, temp), e) < 0 ? wrap(rec, e) : 0;
 }
 
 static int drop_temps(const struct agent *a, jv rec, bool old, struct err *e)
@@ -436,8 +446,6 @@ static int remove_dirs(const struct agent *a, jv rec, struct err *e)
         if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST &&
             errno != ENOTDIR && is_there(fd, name))
             return err_errno(e, "%s", jv_string_value(path));
-        if (fsync(fd) < 0)
-            return err_errno(e, "%s", dir);
     }
     return 0;
 }
@@ -470,8 +478,6 @@ static int files_undo(const struct agent *a, jv rec, struct err *e)
             rc = put_back(a, dir, name, rec, e);
         else
             rc = take_away(a, dir, name, rec, e);
-        if (rc == 0 && fsync(dir) < 0)
-            rc = err_errno(e, "fsync");
         if (rc < 0)
             return wrap(rec, e);
     } else if (errno != ENOENT && errno != ENOTDIR)

@@ -105,6 +105,16 @@ static void settle_step(const struct agent *a, jv rec, bool undo, int *rc, struc
     *rc = -1;
 }
 
+static int sync_all(const struct agent *a, jv records, struct err *e)
+{
+    size_t c;
+
+    for (c = 0; c < LEN(controllers); c++)
+        if (controllers[c]->sync(a, records, e) < 0)
+            return -1;
+    return 0;
+}
+
 int txn_undo(const struct agent *a, jv journal, struct err *e)
 {
     int i, rc = 0;
@@ -115,6 +125,8 @@ int txn_undo(const struct agent *a, jv journal, struct err *e)
 
         settle_step(a, rec, true, &rc, e);
     }
+    if (rc == 0)
+        rc = sync_all(a, journal, e);
     for (c = 0; rc == 0 && c < LEN(controllers); c++)
         rc = controllers[c]->settle(a, jv_invalid(), e);
     if (rc < 0)
@@ -141,20 +153,10 @@ int txn_finish(const struct agent *a, jv journal, struct err *e)
                 return -1;
         }
     }
-    return rc;
+    return rc < 0 ? rc : sync_all(a, journal, e);
 }
 
-static int sync_all(const struct agent *a, const struct plan *p, struct err *e)
-{
-    size_t c;
-
-    for (c = 0; c < LEN(controllers); c++)
-        if (controllers[c]->sync(a, p, e) < 0)
-            return -1;
-    return 0;
-}
-
-static int go(const struct agent *a, struct plan *p, struct journal *j, struct err *e)
+static int go(const struct agent *a, struct plan *p, jv records, struct journal *j, struct err *e)
 {
     jv rec AUTO_JV = jv_object();
     size_t i;
@@ -164,12 +166,12 @@ static int go(const struct agent *a, struct plan *p, struct journal *j, struct e
             return -1;
         buf_free(&p->step[i].content);
     }
-    if (sync_all(a, p, e) < 0)
+    if (sync_all(a, records, e) < 0)
         return -1;
     for (i = 0; i < p->n; i++)
         if (p->step[i].ctl->apply(a, &p->step[i], e) < 0)
             return -1;
-    if (sync_all(a, p, e) < 0)
+    if (sync_all(a, records, e) < 0)
         return -1;
     json_sets(&rec, "t", "commit");
     json_set(&rec, "after", jv_copy(p->after));
@@ -197,7 +199,7 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv begin, struct 
         journal_close(&j);
         return journal_remove(a->data_fd, &undo) < 0 ? TXN_STUCK : TXN_NOT_BEGUN;
     }
-    rc = go(a, p, &j, e);
+    rc = go(a, p, records, &j, e);
     journal_close(&j);
     if (rc == 0)
         return TXN_DONE;

@@ -33,11 +33,11 @@ struct controller {
     /* Stages a step: all that can fail or takes time, but nothing that anybody would notice. */
     int (*prepare)(const struct agent *a, struct step *s, struct err *e);
     int (*apply)(const struct agent *a, struct step *s, struct err *e);
-    /* Makes durable what the prepare or apply calls of the whole plan did. */
-    int (*sync)(const struct agent *a, const struct plan *p, struct err *e);
-    /* Takes a step back, however far it had got; again and again if need be. */
+    /* Makes durable what was done to the steps of its own among these records (an array). */
+    int (*sync)(const struct agent *a, jv records, struct err *e);
+    /* Takes a step back, however far it had got; again and again if need be. sync comes after. */
     int (*undo)(const struct agent *a, jv rec, struct err *e);
-    /* Removes what a committed step left behind; again and again if need be. */
+    /* Removes what a committed step left behind; again and again if need be. sync comes after. */
     int (*finish)(const struct agent *a, jv rec, struct err *e);
     /* Stores what plan.after has for this controller; invalid after an undo, when only what the
      * plan would have needed is dropped. */

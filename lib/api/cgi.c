@@ -85,8 +85,7 @@ static const char *request_path(struct arena *m)
     return encode_path(m, arena_printf(m, "%s%s", script, info));
 }
 
-/* HTTP_X_REQUEST_ID=v as x-request-id: v. Headers that carry a certificate through a proxy are
- * left out: here the certificate comes from the server itself, in SSL_CLIENT_CERT. */
+/* HTTP_X_REQUEST_ID=v as x-request-id: v. */
 static int add_headers(struct arena *m, struct http_request *q, struct api_response *r)
 {
     size_t total = 0;
@@ -106,8 +105,6 @@ static int add_headers(struct arena *m, struct http_request *q, struct api_respo
         lower = arena_strndup(m, name, (size_t)(eq - name));
         for (char *p = lower; *p; p++)
             *p = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
-        if (strcmp(lower, "client-cert") == 0 || strcmp(lower, "x-ssl-client-cert") == 0)
-            continue;
         for (s = eq + 1; *s; s++)
             if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
                 return bad(r, 400, "a header value has control bytes");
@@ -192,8 +189,8 @@ static int request_from_env(struct arena *m, struct http_request *q, struct buf 
     return body_of(q, b, r);
 }
 
-/* REMOTE_ADDR is not taken: it is the client of the web server, and an address in p is one that
- * may be trusted to send a certificate in a header. */
+/* The certificate comes from the server itself. REMOTE_ADDR is not taken: it is the client of the
+ * web server, and an address in p is one that may be trusted to send a certificate in a header. */
 static void peer_from_env(struct api_peer *p)
 {
     const char *cert = env("SSL_CLIENT_CERT");

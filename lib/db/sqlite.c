@@ -225,6 +225,17 @@ static int open_seen(struct db *d, const char *store, int flags, struct err *e)
     }
 }
 
+/* The mode stays with the file, so what is somebody else's keeps its own. */
+static int write_ahead(struct db *d, struct err *e)
+{
+    struct stmt *st = db_prepare(d, "PRAGMA schema_version", e);
+    int rc = st ? st_step(st, e) : -1;
+    bool empty = rc == 1 && st_col_int(st, 0) == 0;
+
+    st_free(st);
+    return rc < 0 ? -1 : empty ? db_exec(d, "PRAGMA journal_mode=WAL", e) : 0;
+}
+
 int db_open(struct db **out, const char *url, int flags, struct err *e)
 {
     int of = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -247,8 +258,9 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
     if (flags & DB_SEEN)
         rc = open_seen(d, url + 7, of, e);
     else if ((rc = connect_to(d, of, e)) == 0) /* the builder of the library may think otherwise */
-        rc = db_exec(d, flags & DB_CREATE ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL" :
-            "PRAGMA synchronous=FULL", e);
+        rc = db_exec(d, "PRAGMA synchronous=FULL", e);
+    if (rc == 0 && flags & DB_CREATE)
+        rc = write_ahead(d, e);
     if (rc < 0) {
         db_close(d);
         return -1;
@@ -331,6 +343,9 @@ int db_attach_seen(struct db *d, struct err *e)
             return -1;
     }
     d->seen = true;
+    /* Whoever makes it just now may not be done, or was killed. */
+    if (sqlite3_table_column_metadata(d->h, "seen", "seen", "at", NULL, NULL, NULL, NULL, NULL))
+        return make_seen(d, e);
     return 0;
 }
 

@@ -16,9 +16,9 @@ with_device() {
 # give FILES [MEMBERS]: a new version for $DEVICE, with these files (a JSON array) and, beside
 # them, these members of the spec.
 give() {
-    jq -cn --arg name "$DEVICE" --argjson files "$1" --argjson more "${2:-null}" '{
+    jq -c --arg name "$DEVICE" --argjson more "${2:-null}" '{
         apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: $name},
-        spec: ({config: [{name: "files", inline: $files}]} + ($more // {}))}' |
+        spec: ({config: [{name: "files", inline: .}]} + ($more // {}))}' <<<"$1" |
         fc-apply >/dev/null && fc-work drain
 }
 

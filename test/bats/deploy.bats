@@ -145,8 +145,9 @@ start_lighttpd() {
     want=400 cgi CONTENT_LENGTH=-1
     want=413 cgi CONTENT_LENGTH=99999999999999999999
     want=400 cgi CONTENT_LENGTH=5 </dev/null # a server that promises more than it sends
-    printf '[api]\ntrusted-header = X-SSL-Client-Cert\ntrusted-address = 127.0.0.1\n' >"$FC_CONF"
-    want=401 cgi SSL_CLIENT_CERT= HTTP_X_SSL_CLIENT_CERT="$(as_header admin)" REMOTE_ADDR=127.0.0.1
+    # A header is never believed here: the address is that of the web server's client.
+    printf '[api]\ntrusted-header = X-Cert\ntrusted-address = 127.0.0.1\n' >"$FC_CONF"
+    want=401 cgi SSL_CLIENT_CERT= HTTP_X_CERT="$(as_header admin)" REMOTE_ADDR=127.0.0.1
     rm fc.db
     want=503 cgi
     hasnt "$(cat out)" "$T"

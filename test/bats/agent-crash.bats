@@ -1,0 +1,275 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # bats sets status, output, stderr
+# fc-agent killed, or failed by the kernel, at each system call that changes something: the run
+# after it ends where a run without that would have ended.
+#
+# A first run under strace tells which calls those are; then each has a run of its own, from a copy
+# of the same disk. With sanitizers, whose processes take many times as long to start, every 7th
+# call has one.
+
+load helpers
+load agent
+
+setup() {
+    fc_setup
+    needs strace strace
+    if sanitized; then every=7; else every=1; fi
+    with_device d1
+}
+teardown() { fc_teardown; }
+
+CALLS=write,pwrite64,writev,fsync,fdatasync,openat,rename,renameat,renameat2,link,linkat,unlink,unlinkat
+CALLS+=,mkdir,mkdirat,rmdir,symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,truncate
+CALLS+=,ftruncate,fallocate,utimensat,sendto,sendmsg
+
+# changes <TRACE: "CALL N" for each N-th call of its name that changes something: opening a file
+# to read it does not.
+changes() {
+    awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call) }
+        call !~ /^[a-z0-9_]+$/ { next }
+        { n[call]++ }
+        call != "openat" || /O_CREAT/ { print call, n[call] }' | sort -u | awk -v e="$every" 'NR % e == 0'
+}
+
+# again NAME: the disk as it was before.
+again() { rm -rf "${T:?}/$1" && cp -a "$T/base" "$T/$1"; }
+
+# agent [STRACE OPTION ...]: a run of d1 under strace, with what $under sets up around it.
+agent() {
+    # shellcheck disable=SC2086 # options
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 $under strace -qq "$@" fc-agent --root d1 $SPLIT
+}
+
+# ended: all that a device has, its agent's own state too, but for times and what is volatile.
+ended() {
+    (
+        cd d1 || exit
+        find . -path ./run -prune -o -printf '%P %y %m %U:%G %l\n' | sort
+        find . -path ./run -prune -o -type f ! -name state.json -print0 | sort -z | xargs -0 sha256sum
+        jq -cS 'del(.outcome.time, .reported)' var/lib/flightctl/state.json
+        find . -name '.fc-*' # in /run too
+    )
+}
+
+# each_call MODE [STRACE OPTION ...]: d1 is the disk before. Runs it to its end; then once for each
+# call, killed there, and again; both must end the same way.
+each_call() {
+    local call n status first runs=0
+
+    rm -rf base
+    cp -a d1 base
+    agent -o trace -e "trace=$CALLS" "$@" 2>first || :
+    ended >want
+    first=$(cat first)
+    changes <trace >calls
+    [ "$(wc -l <calls)" -ge $((60 / every)) ] || { echo "only these calls:"; cat calls; return 1; }
+    while read -r call n; do
+        again d1
+        status=0
+        agent -o /dev/null -e "inject=$call:signal=KILL:when=$n" "$@" 2>killed || status=$?
+        [ "$status" -ne 0 ] || { echo "$call $n: was not killed"; return 1; }
+        # The half that lost its other one lets go of the lock when it notices.
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            status=0
+            # shellcheck disable=SC2086 # options
+            $under fc-agent --root d1 $SPLIT 2>second || status=$?
+            grep -q "another run is under way" second || break
+            sleep 0.05
+        done
+        ended >got
+        diff -u want got || { echo "killed at $call $n: $(cat killed); then $status: $(cat second)"; return 1; }
+        runs=$((runs + 1))
+    done <calls
+    echo "$runs runs: $first"
+}
+
+# The device of most of these tests: version 2, and a version 3 that replaces, adds, takes over,
+# restores and removes.
+furnish() {
+    mkdir d1/srv
+    echo "before a" >d1/etc/a
+    echo "before c" >d1/etc/c
+    chmod 640 d1/etc/c
+    ln -s nowhere d1/etc/link
+    give "$(files "$(file /etc/a 1)" "$(file /etc/b 1 '{"mode":384}')" "$(file /etc/gone/deep/x 1)" \
+        "$(file /etc/link 1)")"
+    run_agent d1
+    give "$(files "$(file /etc/b 2 '{"mode":420}')" "$(file /etc/c 2)" "$(file /etc/new/dir/d 2)" "$@")"
+}
+
+# --- killed -------------------------------------------------------------------------------------
+
+@test "an update, killed at each call" {
+    furnish
+    each_call
+    same "2 2 2" "$(cat d1/etc/b d1/etc/c d1/etc/new/dir/d | sed 's/./& /g' | xargs)"
+    same "before a nowhere" "$(cat d1/etc/a) $(readlink d1/etc/link)"
+    [ ! -e d1/etc/gone ]
+    same "Updated: version 3 is applied" "$(updating)"
+}
+
+@test "an update that fails midway and goes back, killed at each call" {
+    needs_root
+    touch d1/srv.file
+    mkdir d1/srv
+    cp d1/srv.file d1/srv/busy
+    rmdir d1/srv 2>/dev/null || rm -r d1/srv
+    furnish "$(file /srv/busy 2)" "$(file /zz 2)"
+    echo theirs >d1/srv/busy
+    picture d1 >before
+    # What is mounted at a place cannot be replaced, which shows only when its turn comes.
+    cat >mounted <<'END'
+#!/bin/sh
+mount --bind d1/srv/busy d1/srv/busy
+exec "$@"
+END
+    chmod +x mounted
+    under="unshare -m ./mounted"
+    each_call
+    has "$(cat first)" "fc-agent: version 3: /srv/busy: Device or resource busy"
+    # Four were replaced by then.
+    same "b c d" "$(sed -n 's/.*\.new", [0-9]*, "\(.\)".* = 0$/\1/p' trace | xargs)"
+    picture d1 | sed 's/ [0-9]* [0-9.]* / /' >after
+    diff <(sed 's/ [0-9]* [0-9.]* / /' before) after
+    has "$(updating)" "Error: version 3: /srv/busy"
+}
+
+@test "a run that finishes or takes back an update, killed at each call too" {
+    furnish
+    cp -a d1 start
+    # Just before the commit is written, and just behind it.
+    agent -o trace -e "trace=fdatasync"
+    [ "$(grep -c fdatasync trace)" -eq 2 ]
+    for when in fdatasync:signal=KILL:when=2 unlinkat:signal=KILL:when=1; do
+        rm -r d1
+        cp -a start d1
+        expect 137 agent -o /dev/null -e "inject=$when"
+        same true "$(known d1 .interrupted)"
+        each_call
+        same "Updated: version 3 is applied" "$(updating)"
+        same false "$(known d1 .interrupted)"
+    done
+}
+
+@test "either half killed while they talk" {
+    give "$(files "$(file /etc/a 1)")"
+    every=1
+    rm -rf base
+    cp -a d1 base
+    agent -f -o trace -e trace=sendto,sendmsg,recvfrom
+    ended >want
+    sed -E 's/^[0-9]+ +//; s/\(.*//' trace | sort | uniq -c >counts
+    n=0
+    while read -r count call; do
+        for ((i = 1; i <= count; i++)); do
+            again d1
+            run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$i"
+            [ "$status" -ne 0 ] || continue # neither makes so many
+            wait_for run_agent d1
+            ended >got
+            diff -u want got || { echo "$call $i"; return 1; }
+            n=$((n + 1))
+        done
+    done < <(grep -E 'sendto|sendmsg|recvfrom' counts)
+    [ "$n" -ge 8 ]
+}
+
+# --- killed while it enrolls ----------------------------------------------------------------------
+
+# The calls of both halves of a request for enrollment; the disk before is base.
+enrollment_calls() {
+    agent -f -o trace -e "trace=$CALLS" 2>first || :
+    # Which of the two halves it is does not matter: each has its own count.
+    awk '{ p = $1; sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call) }
+        call ~ /^[a-z0-9_]+$/ { n[p, call]++; if (call != "openat" || /O_CREAT/) print call, n[p, call] }' trace |
+        sort -u | awk -v e="$every" 'NR % e == 0'
+}
+
+@test "a device that is killed while it asks for enrollment asks once, by one name" {
+    make_agent new
+    rm -r d1
+    mv new d1
+    cp -a d1 base
+    enrollment_calls >calls
+    [ "$(wc -l <calls)" -ge $((30 / every)) ]
+    n=0
+    while read -r call when; do
+        n=$((n + 1))
+        again d1
+        sed -i "s/alias: .*/alias: new$n/" d1/etc/flightctl/conf.d/labels.yaml
+        run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
+        waits() { run_agent d1 2>second; [ $? -eq 7 ] && grep -q 'waiting for approval' second; }
+        wait_for waits
+        name=$(fc-select enrollmentrequests -o json |
+            jq -r --arg alias "new$n" 'select(.spec.labels.alias == $alias).metadata.name')
+        same "$(known d1 .device)" "$name" || { echo "$call $when"; return 1; }
+        run find d1 -name '.fc-*' -o -name '*.broken'
+        same "" "$output"
+    done <calls
+}
+
+@test "a device that is killed while it takes its certificate is enrolled by the next run" {
+    make_agent new
+    rm -r d1
+    mv new d1
+    run run_agent d1
+    DEVICE=$(known d1 .device)
+    fc-enroll approve "$DEVICE"
+    give "$(files "$(file /etc/a 1)")"
+    cp -a d1 base
+    enrollment_calls >calls
+    # Certificates are signed once: the same one comes each time.
+    ended >want
+    [ "$(wc -l <calls)" -ge $((60 / every)) ]
+    while read -r call when; do
+        again d1
+        run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
+        wait_for run_agent d1
+        ended >got
+        diff -u want got || { echo "$call $when"; return 1; }
+    done <calls
+}
+
+# --- failed by the kernel ---------------------------------------------------------------------------
+
+@test "an error at each call ends in the old state or the new one, and the next run knows which" {
+    furnish
+    cp -a d1 base
+    contents() { (cd d1 && find . \( -path ./run -o -path ./var \) -prune -o -printf '%P %y %m %U:%G %l ' \
+        -type f -exec sha256sum {} \; -o -printf '\n' 2>/dev/null | sort); }
+    contents >old
+    agent -o trace -e "trace=$CALLS"
+    contents >new
+    changes <trace >calls
+    seen=
+    while read -r call n; do
+        # What is said on stderr may be lost.
+        again d1
+        run agent -o /dev/null -e "inject=$call:error=EIO:when=$n"
+        first=$status:$output
+        case $status in 0 | 1 | 7) ;; *) echo "$call $n: $first"; return 1 ;; esac
+        contents >between
+        if ! cmp -s between old && ! cmp -s between new && [ ! -e d1/var/lib/flightctl/journal ]; then
+            echo "$call $n: $first"
+            diff -u old between
+            return 1
+        fi
+        run run_agent d1
+        contents >after
+        if cmp -s after new && [ "$status" -eq 0 ]; then
+            same "3 3 null" "$(known d1 '"\(.currentVersion) \(.desiredVersion) \(.failedVersion)"')"
+            seen+=n
+        elif cmp -s after old && [ "$status" -eq 0 ]; then
+            same "2 3 3" "$(known d1 '"\(.currentVersion) \(.desiredVersion) \(.failedVersion)"')"
+            seen+=o
+        else
+            echo "$call $n: $first, then $status: $output"
+            diff -u new after
+            return 1
+        fi
+        no_temporaries d1 || { echo "$call $n: $first"; return 1; }
+    done <calls
+    # Both happen.
+    [[ $seen == *n* && $seen == *o* ]]
+}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # bats sets status and stderr
+# The whole way with real agents, and many processes on one store at once.
+
+load helpers
+load api
+load flow
+
+setup() {
+    fc_setup
+    fc-store init >/dev/null
+    make_ca
+}
+teardown() { fc_teardown; }
+
+# What the file of an agent's root says.
+file() { cat "$T/$1$2" 2>/dev/null; }
+name_of() { fc-select devices -l "alias=$1" -q .metadata.name -o json | jq -r .; }
+update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.status; }
+
+@test "two agents, two fleets, a change, one that cannot, and what was in its way removed" {
+    start_api
+    fleet shops '{"app": "shop"}' 'one {{ .metadata.labels.alias }}'
+    fleet berlin '{"site": "berlin"}' eins
+    fc-work drain
+    make_agent n app=shop site=berlin
+    make_agent s app=shop site=paris
+    enroll_agent n
+    enroll_agent s
+    fc-work drain
+    same "one n eins one s " "$(file n /etc/shops) $(file n /etc/berlin) $(file s /etc/shops) $(file s /etc/berlin)"
+    same "UpToDate UpToDate" "$(update_of n) $(update_of s)"
+    same "Completed Completed" "$(rollout shops .status) $(rollout berlin .status)"
+
+    rm "$T/s/etc/shops"
+    mkdir -p "$T/s/etc/shops/in/the/way"
+    fleet shops '{"app": "shop"}' 'two {{ .metadata.labels.alias }}'
+    fc-work drain
+    run_agent n
+    run_agent s || :
+    fc-work drain
+    same "two n" "$(file n /etc/shops)"
+    same "Failed 1" "$(rollout shops '"\(.status) \(.devices.failed)"')"
+    same "$(name_of s)" "$(rollout shops '.reports[0].name')"
+    same OutOfDate "$(update_of s)"
+    # Another run is no other try.
+    run_agent s || :
+    fc-work drain
+    same "Failed 1" "$(rollout shops '"\(.status) \(.devices.failed)"')"
+
+    rm -r "$T/s/etc/shops"
+    fc-rollout retry shops
+    run_agent s
+    fc-work drain
+    same "two s Completed UpToDate" "$(file s /etc/shops) $(rollout shops .status) $(update_of s)"
+
+    # One fleet goes: its file goes, the other's stays.
+    fc-delete -y fleet/berlin
+    fc-work drain
+    run_agent n
+    same "two n " "$(file n /etc/shops) $(file n /etc/berlin)"
+}
+
+@test "an agent whose device was deleted enrolls again, and is up to date again" {
+    start_api
+    fleet shops '{"app": "shop"}' one
+    fc-work drain
+    make_agent n app=shop
+    enroll_agent n
+    fleet shops '{"app": "shop"}' two
+    fc-work drain
+    run_agent n
+    same two "$(file n /etc/shops)"
+    id=$(name_of n)
+    fc-delete -y "device/$id"
+    fc-delete -y "enrollmentrequest/$id"
+    for _ in 1 2 3; do
+        run_agent n || :
+        fc-enroll list -o name 2>/dev/null | grep -q . && break
+    done
+    fc-enroll approve "$id"
+    fleet shops '{"app": "shop"}' three
+    fc-work drain
+    run_agent n || :
+    run_agent n
+    fc-work drain
+    same "three UpToDate Completed" "$(file n /etc/shops) $(update_of n) $(rollout shops .status)"
+}
+
+@test "several fc-apply at once: all of it is there, nothing twice" {
+    for i in 1 2 3 4; do
+        seq 600 | jq -c --arg i "$i" '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
+            metadata: {name: "d\($i)-\(.)", labels: {app: "shop", own: $i}}, spec: {}}'
+        # And one that all of them write: the last wins, none is lost on the way.
+        jq -nc --arg i "$i" '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
+            metadata: {name: "shared", labels: {by: $i}}, spec: {}}'
+    done >all.json
+    fleet shops '{"app": "shop"}' one
+    pids=
+    for i in 1 2 3 4; do
+        jq -c "select(.metadata.labels.own == \"$i\" or .metadata.labels.by == \"$i\")" all.json >"in$i.json"
+        fc-apply "in$i.json" >"out$i" 2>"err$i" &
+        pids="$pids $!"
+    done
+    for pid in $pids; do wait "$pid"; done
+    same "" "$(cat err?)"
+    same 2401 "$(fc-select devices -o name | wc -l)"
+    same 2400 "$(fc-select devices -l app=shop -o name | wc -l)"
+    same 4 "$(sqlite3 fc.db "SELECT version FROM resource_status JOIN resource USING (id) WHERE name = 'shared'")"
+    same 4 "$(sqlite3 fc.db "SELECT count(*) FROM revision WHERE name = 'shared'")"
+    same 1 "$(fc-select device/shared -q '.metadata.labels | length' -o json)"
+    for _ in 1 2 3; do fc-work drain 2>>err & done
+    wait
+    fc-work drain
+    same "" "$(cat err)"
+    same 0 "$(sqlite3 fc.db "SELECT count(*) FROM device WHERE stale > 0 OR rendered <> 1")"
+    same 2400 "$(sqlite3 fc.db "SELECT count(*) FROM device_fleet WHERE state = 1 AND assigned = rendered")"
+}
+
+@test "of several that change what they read, one wins and the others are told" {
+    spec shared start | fc-apply -f - >/dev/null
+    for i in 1 2 3 4 5 6; do
+        fc-select device/shared -o json | jq -c --arg i "$i" '.metadata.labels = {by: $i} |
+            {apiVersion, kind, metadata: (.metadata | {name, labels, resourceVersion})}' >"in$i.json"
+    done
+    for i in 1 2 3 4 5 6; do
+        { rc=0; fc-apply "in$i.json" >/dev/null 2>"err$i" || rc=$?; echo $rc >"rc$i"; } &
+    done
+    wait
+    same "0 4 4 4 4 4" "$(sort rc? | xargs)"
+    winner=$(grep -l '^0$' rc?)
+    same "${winner#rc}" "$(fc-select device/shared -q .metadata.labels.by -o json | jq -r .)"
+    same 5 "$(grep -l 'Device of name "shared" was changed meanwhile' err? | wc -l)"
+}
+
+@test "changes while devices poll and report: no error, no lost report" {
+    start_api
+    fleet shops '{"app": "shop"}' v0
+    fc-work drain
+    devices a:app=shop b:app=shop
+    # Two devices and two workers at it, while the template changes ten times.
+    : >go
+    for d in a b; do
+        { while [ -e go ]; do succeed "$d" || echo "$d" >>failed; done; } >"$d.log" 2>&1 3>&- &
+    done
+    for _ in 1 2; do
+        { while [ -e go ]; do fc-work drain 2>>failed || echo work >>failed; done; } 3>&- &
+    done
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        fleet shops '{"app": "shop"}' "v$i"
+        seq 300 | jq -c --arg i "$i" '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
+            metadata: {name: "other\(.)", labels: {round: $i}}, spec: {}}' | fc-apply -f - >/dev/null
+    done
+    WAIT_FOR=30 wait_for completed
+    rm go
+    wait %2 %3 %4 %5 2>/dev/null || :
+    [ ! -s failed ] || { cat failed a.log b.log; return 1; }
+    same "v10 v10" "$(content a /etc/shops) $(content b /etc/shops)"
+    same "UpToDate UpToDate" "$(device a .status.updated.status) $(device b .status.updated.status)"
+    same ok "$(sqlite3 fc.db 'PRAGMA integrity_check')"
+}
+completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" ]; }
+
+@test "last-seen is written while somebody holds the store, and the other way round" {
+    start_api
+    devices a
+    # The store is held: a poll needs nothing of it, and is noted.
+    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
+    wait_for test -e held
+    poll a 2>/dev/null || :
+    wait
+    poll a
+    rm held
+    # The record is held: no change waits for it.
+    sqlite3 fc.db-seen 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
+    pid=$!
+    wait_for test -e held
+    spec x hello | timeout 2 fc-apply -f -
+    kill -0 $pid
+    wait
+}
+
+@test "ids are never used again: a new device was not seen when a deleted one was" {
+    start_api
+    devices a
+    succeed a
+    id=$(full a)
+    wait_for seen_by_name "$id"
+    fc-delete -y "device/$id"
+    spec b hello | fc-apply -f - >/dev/null
+    same Unknown "$(fc-select device/b -o json | jq -r .status.summary.status)"
+    answers 204 admin /api/v1/devices/b/lastseen
+}
+seen_by_name() { answers 200 admin "/api/v1/devices/$1/lastseen"; }
