@@ -14,7 +14,6 @@
 
 static int make_key(struct identity *id, struct err *e)
 {
-    place_sweep(id->dir);
     if (id->crypto->key_generate(&id->key, e) < 0 ||
         place_write(id->dir, KEY, id->key.p, id->key.len, 0600, PLACE_DURABLE, e) < 0)
         return -1;
@@ -54,6 +53,8 @@ int identity_open(struct identity *id, int dir, bool make, const struct identity
     struct err *e)
 {
     *id = (struct identity){.crypto = crypto, .dir = dir};
+    if (make)
+        place_sweep(dir);
     if (load_key(id, make, e) < 0)
         return err_wrap(e, "certs");
     if (place_read(dir, CERT, CERT, CONFIG_MAX, &id->cert, e) < 0) {
@@ -61,8 +62,11 @@ int identity_open(struct identity *id, int dir, bool make, const struct identity
             return 0;
         if (e->code != FC_INVALID)
             return err_wrap(e, "certs");
-    } else if (check_cert(id, id->cert.p ? id->cert.p : "", id->cert.len, e) == 0)
+    } else if (check_cert(id, id->cert.p ? id->cert.p : "", id->cert.len, e) == 0) {
+        if (make) /* a run may have ended between taking the one and dropping the other */
+            unlinkat(dir, CSR, 0);
         return 0;
+    }
     if (!make)
         return err_wrap(e, "certs");
     place_set_aside(dir, CERT, e);
@@ -88,7 +92,6 @@ int identity_request(struct identity *id, struct buf *csr, bool *old, struct err
     if (*old)
         return 0;
     buf_reset(csr);
-    place_sweep(id->dir);
     if (id->crypto->csr_create(id->key.p, id->key.len, id->name, csr, e) < 0)
         return -1;
     return place_write(id->dir, CSR, csr->p, csr->len, 0600, PLACE_DURABLE, e);

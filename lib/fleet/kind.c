@@ -67,7 +67,6 @@ const struct kind kinds[] = {
             {"TEMPLATE VERSION", "metadata.annotations.fleet-controller/templateVersion",
                 COL_TEXT, false},
             {"BATCH", "status.rollout.currentBatch", COL_TEXT, false},
-            {"DEVICES", "status.devicesSummary.total", COL_TEXT, false},
             {"OS IMAGE", "spec.template.spec.os.image", COL_TEXT, true},
             {"LABELS", "metadata.labels", COL_LABELS, true},
             {"AGE", "metadata.creationTimestamp", COL_AGO, true}),

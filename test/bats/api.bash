@@ -32,6 +32,9 @@ json() { jq -r "$1" <<<"$body"; }
 # says MESSAGE: body's message is this.
 says() { same "$1" "$(json .message)"; }
 
+# not COMMAND ...: succeeds if it fails; the shell's own ! would not fail a test.
+not() { ! "$@"; }
+
 # request_of NAME: a key and a request for it, $T/NAME.key and $T/NAME.csr.
 request_of() {
     openssl ecparam -name prime256v1 -genkey -noout -out "$T/$1.key" &&

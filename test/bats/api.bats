@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The API as devices and administrators meet it: TLS, started by its socket.
+# shellcheck disable=SC2154 # set by run, and by what is loaded
 
 load helpers
 load api
@@ -390,7 +391,7 @@ start_poll() {
     start_api
     walk >without
     [ "$(wc -l <without)" -ge 18 ]
-    ! grep -v ' 401 a client certificate is required$' without
+    not grep -v ' 401 a client certificate is required$' without
     # Nor where nothing is, nor with a certificate in a header.
     for path in / /api /api/v1 /api/v1/ /api/v1/nothing /healthz '/api/v1/devices?x=1'; do
         same 401 "$(curl -sS --cacert "$FC_STATE/ca/ca.crt" -o out -w '%{http_code}' "$API_URL$path")"
@@ -398,7 +399,7 @@ start_poll() {
     done
     walk "header = \"X-SSL-Client-Cert: $(as_header admin)\"" \
         "header = \"Authorization: Bearer x\"" "header = \"X-Forwarded-For: 127.0.0.1\"" >without
-    ! grep -v ' 401 a client certificate is required$' without
+    not grep -v ' 401 a client certificate is required$' without
 }
 
 @test "certificates of another authority, by themselves, and out of date are refused" {
@@ -407,7 +408,7 @@ start_poll() {
     FC_STATE=$T/other fc-sign ca init >/dev/null
     FC_STATE=$T/other fc-sign admin -o foreign mallory >/dev/null
     walk 'cert = foreign.crt' 'key = foreign.key' >walk.foreign
-    ! grep -v ' 401 ' walk.foreign
+    not grep -v ' 401 ' walk.foreign
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -keyout self.key \
         -subj /CN=tester -addext 1.3.6.1.4.1.99999.1.1=ASN1:UTF8String:flightctl.io/admin \
         -out self.crt 2>/dev/null
@@ -451,17 +452,17 @@ start_poll() {
     ACTIVATE_ENV="LD_PRELOAD=$preload FAKETIME_TIMESTAMP_FILE=$T/clock FAKETIME_NO_CACHE=1" start_api
     fc-sign admin -f -d 1 -o "$T/short" brief >/dev/null
     answers 200 short /api/v1/devices
-    mkfifo more
+    mkfifo gate
     printf '%s\n' "url = $API_URL/api/v1/devices" "cert = short.crt" "key = short.key" \
         "cacert = $FC_STATE/ca/ca.crt" 'output = /dev/null' \
         'write-out = "%{stderr}%{http_code} %{num_connects}\n"' >one
     # One connection, and the clock moves between its requests: the identity is kept, not its time.
-    { cat one; echo next; printf 'url = file://%s/more\n' "$T"; echo next; cat one; } >two
+    { cat one; echo next; printf 'url = file://%s/gate\n' "$T"; echo next; cat one; } >two
     curl -sS -K two >/dev/null 2>out 3>&- &
     POLL=$!
     wait_for grep -q '^200 1$' out
     echo '+2d' >clock
-    echo go >more
+    echo go >gate
     wait $POLL
     same '200 1
 401 0' "$(cat out)"
@@ -559,11 +560,11 @@ start_poll() {
         done
         grep -q '^Date: ' head
         [ "$(grep -ci '^Content-Length:' head)" = 1 ]
-        ! grep -qi '^Server:' head
+        not grep -qi '^Server:' head
     done
     for id in 'a b' '<script>' "$(printf 'a%.0s' {1..129})"; do
         api admin /api/v1/version -D head -o /dev/null -H "X-Request-Id: $id"
-        ! grep -qi '^X-Request-Id' head
+        not grep -qi '^X-Request-Id' head
     done
 }
 
@@ -817,7 +818,8 @@ in_all() {
     says 'the store is busy'
     stop "$PID"
     echo 'ROLLBACK;' >&"${LOCK[1]}"
-    exec {LOCK[1]}>&-
+    fd=${LOCK[1]}
+    exec {fd}>&-
     answers 201 bootstrap $ER --json "$(enrollment_of $ONE)"
 }
 

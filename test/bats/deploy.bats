@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # fc-api as it is deployed: what starts it is real, and so is the agent that it serves.
+# shellcheck disable=SC2154 # set by run, and by what is loaded
 
 load helpers
 load api
@@ -43,11 +44,11 @@ processes() { pgrep -P "$1" | wc -l; }
 # --- CGI --------------------------------------------------------------------------------------
 
 start_lighttpd() {
-    local try
+    local _
 
     needs lighttpd "lighttpd lighttpd-mod-openssl"
     cp server.crt server.key "$FC_STATE/"
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         API_PORT=$(free_port) API_URL=https://127.0.0.1:$API_PORT
         {
             filled lighttpd.conf "bindir=$BUILD/bin" "state=$FC_STATE" address=127.0.0.1 \
@@ -156,13 +157,13 @@ start_lighttpd() {
 # --- inetd ------------------------------------------------------------------------------------
 
 start_inetd() {
-    local try
+    local _
 
     needs inetd openbsd-inetd
     cp server.crt server.key "$FC_STATE/"
     printf 'state = %s\nstore = %s\n[api]\ntrusted-header = Client-Cert\ntrusted-address = 127.0.0.1\n' \
         "$FC_STATE" "$FC_STORE" >"$FC_CONF"
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         WAIT_PORT=$(free_port) NOWAIT_PORT=$(free_port) PLAIN_PORT=$(free_port)
         filled inetd.conf "bindir=$BUILD/bin" "user=$(id -un)" "conf=$FC_CONF" idle=1 \
             "wait=127.0.0.1:$WAIT_PORT" "nowait=127.0.0.1:$NOWAIT_PORT" \
@@ -250,13 +251,13 @@ start_inetd() {
     same 3 "$(jq -r '.metadata.annotations["device-controller/renderedVersion"]' poll.out)"
     pids=$(pgrep -P "$API_PID")
     stop "$API_PID"
-    for one in $pids; do ! kill -0 "$one" 2>/dev/null; done
+    for one in $pids; do not kill -0 "$one" 2>/dev/null; done
 }
 
 @test "socket activation for each connection" {
-    local try
+    local _
 
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         API_PORT=$(free_port) API_URL=https://127.0.0.1:$API_PORT
         background accept.log activate --accept -l "127.0.0.1:$API_PORT" "$BUILD/bin/fc-api" -t \
             --certificate "$T/server.crt" --key "$T/server.key"
@@ -278,7 +279,7 @@ start_inetd() {
     start_api
     exec {fd}<>"/dev/tcp/127.0.0.1/$API_PORT"
     served
-    ! timeout 1.5 tail -f /dev/null --pid="$API_PID"
+    not timeout 1.5 tail -f /dev/null --pid="$API_PID"
     kill -0 "$API_PID"
     exec {fd}>&-
     wait_for sh -c "! kill -0 $API_PID"

@@ -23,68 +23,68 @@ update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.st
     fleet shops '{"app": "shop"}' 'one {{ .metadata.labels.alias }}'
     fleet berlin '{"site": "berlin"}' eins
     fc-work drain
-    make_agent n app=shop site=berlin
-    make_agent s app=shop site=paris
-    enroll_agent n
-    enroll_agent s
+    make_agent north app=shop site=berlin
+    make_agent south app=shop site=paris
+    enroll_agent north
+    enroll_agent south
     fc-work drain
-    same "one n eins one s " "$(file n /etc/shops) $(file n /etc/berlin) $(file s /etc/shops) $(file s /etc/berlin)"
-    same "UpToDate UpToDate" "$(update_of n) $(update_of s)"
+    same "one north eins one south " "$(file north /etc/shops) $(file north /etc/berlin) $(file south /etc/shops) $(file south /etc/berlin)"
+    same "UpToDate UpToDate" "$(update_of north) $(update_of south)"
     same "Completed Completed" "$(rollout shops .status) $(rollout berlin .status)"
 
-    rm "$T/s/etc/shops"
-    mkdir -p "$T/s/etc/shops/in/the/way"
+    rm "$T/south/etc/shops"
+    mkdir -p "$T/south/etc/shops/in/the/way"
     fleet shops '{"app": "shop"}' 'two {{ .metadata.labels.alias }}'
     fc-work drain
-    run_agent n
-    run_agent s || :
+    run_agent north
+    run_agent south || :
     fc-work drain
-    same "two n" "$(file n /etc/shops)"
+    same "two north" "$(file north /etc/shops)"
     same "Failed 1" "$(rollout shops '"\(.status) \(.devices.failed)"')"
-    same "$(name_of s)" "$(rollout shops '.reports[0].name')"
-    same OutOfDate "$(update_of s)"
+    same "$(name_of south)" "$(rollout shops '.reports[0].name')"
+    same OutOfDate "$(update_of south)"
     # Another run is no other try.
-    run_agent s || :
+    run_agent south || :
     fc-work drain
     same "Failed 1" "$(rollout shops '"\(.status) \(.devices.failed)"')"
 
-    rm -r "$T/s/etc/shops"
+    rm -r "$T/south/etc/shops"
     fc-rollout retry shops
-    run_agent s
+    run_agent south
     fc-work drain
-    same "two s Completed UpToDate" "$(file s /etc/shops) $(rollout shops .status) $(update_of s)"
+    same "two south Completed UpToDate" "$(file south /etc/shops) $(rollout shops .status) $(update_of south)"
 
     # One fleet goes: its file goes, the other's stays.
     fc-delete -y fleet/berlin
     fc-work drain
-    run_agent n
-    same "two n " "$(file n /etc/shops) $(file n /etc/berlin)"
+    run_agent north
+    same "two north " "$(file north /etc/shops) $(file north /etc/berlin)"
 }
 
 @test "an agent whose device was deleted enrolls again, and is up to date again" {
     start_api
     fleet shops '{"app": "shop"}' one
     fc-work drain
-    make_agent n app=shop
-    enroll_agent n
+    make_agent north app=shop
+    enroll_agent north
     fleet shops '{"app": "shop"}' two
     fc-work drain
-    run_agent n
-    same two "$(file n /etc/shops)"
-    id=$(name_of n)
+    run_agent north
+    same two "$(file north /etc/shops)"
+    id=$(name_of north)
     fc-delete -y "device/$id"
     fc-delete -y "enrollmentrequest/$id"
     for _ in 1 2 3; do
-        run_agent n || :
+        run_agent north || :
         fc-enroll list -o name 2>/dev/null | grep -q . && break
     done
     fc-enroll approve "$id"
     fleet shops '{"app": "shop"}' three
     fc-work drain
-    run_agent n || :
-    run_agent n
+    run_agent north || :
+    run_agent north
     fc-work drain
-    same "three UpToDate Completed" "$(file n /etc/shops) $(update_of n) $(rollout shops .status)"
+    same "three UpToDate Completed" "$(file north /etc/shops) $(update_of north) $(rollout shops .status)"
 }
 
 @test "several fc-apply at once: all of it is there, nothing twice" {
@@ -140,11 +140,14 @@ update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.st
     devices a:app=shop b:app=shop
     # Two devices and two workers at it, while the template changes ten times.
     : >go
+    pids=
     for d in a b; do
         { while [ -e go ]; do succeed "$d" || echo "$d" >>failed; done; } >"$d.log" 2>&1 3>&- &
+        pids="$pids $!"
     done
     for _ in 1 2; do
         { while [ -e go ]; do fc-work drain 2>>failed || echo work >>failed; done; } 3>&- &
+        pids="$pids $!"
     done
     for i in 1 2 3 4 5 6 7 8 9 10; do
         fleet shops '{"app": "shop"}' "v$i"
@@ -153,7 +156,7 @@ update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.st
     done
     WAIT_FOR=30 wait_for completed
     rm go
-    wait %2 %3 %4 %5 2>/dev/null || :
+    for pid in $pids; do wait "$pid"; done
     [ ! -s failed ] || { cat failed a.log b.log; return 1; }
     same "v10 v10" "$(content a /etc/shops) $(content b /etc/shops)"
     same "UpToDate UpToDate" "$(device a .status.updated.status) $(device b .status.updated.status)"
@@ -165,11 +168,13 @@ completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" 
     start_api
     devices a
     # The store is held: a poll needs nothing of it, and is noted.
-    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
-    wait_for test -e held
-    poll a 2>/dev/null || :
-    wait
     poll a
+    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
+    pid=$!
+    wait_for test -e held
+    poll a
+    kill -0 $pid
+    wait $pid
     rm held
     # The record is held: no change waits for it.
     sqlite3 fc.db-seen 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
@@ -177,7 +182,7 @@ completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" 
     wait_for test -e held
     spec x hello | timeout 2 fc-apply -f -
     kill -0 $pid
-    wait
+    wait $pid
 }
 
 @test "ids are never used again: a new device was not seen when a deleted one was" {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # HTTP/1.1 byte by byte: what one hop could read otherwise than the next is refused, by the event
 # loop on a socket and by the process of one connection on a pipe.
+# shellcheck disable=SC2154 # set by run, and by what is loaded
 
 load helpers
 load api
@@ -23,7 +24,7 @@ raw() {
 
     exec {fd}<>"/dev/tcp/127.0.0.1/$API_PORT"
     # shellcheck disable=SC2059 # the format is the request
-    printf "$@" >&"$fd" 2>/dev/null || :
+    printf "$@" 1>&"$fd" 2>/dev/null || : # it may have closed already
     timeout 20 cat <&"$fd" >raw || { echo "the connection stays open"; return 1; }
     exec {fd}>&-
     statuses=$(statuses_of raw)
@@ -234,7 +235,7 @@ END='Connection: close\r\n\r\n'
     # TLS 1.3 alone, HTTP/1.1 alone.
     run curl -sS --tls-max 1.2 --cacert "$FC_STATE/ca/ca.crt" "$API_URL/api/v1/version"
     same 35 "$status" # no handshake
-    ! openssl s_client -connect "127.0.0.1:$API_PORT" -alpn h2 </dev/null >/dev/null 2>&1
+    not openssl s_client -connect "127.0.0.1:$API_PORT" -alpn h2 </dev/null >/dev/null 2>&1
     printf 'GET / HTTP/1.1\r\n\r\n' >"/dev/tcp/127.0.0.1/$API_PORT" # plain where TLS is spoken
     tls "$V$H$END"
     same 200 "$statuses"
