@@ -147,7 +147,7 @@ INSTALLED = \
 	$(foreach m,$(MODULE_FILES),$(m):644:$(libdir)/fc/$(notdir $(m))) \
 	$(foreach m,$(MANUALS),$(m):644:$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 	$(foreach f,$(SCHEMAS),$(f):644:$(datadir)/fc/schema/$(notdir $(f))) \
-	$(foreach f,$(wildcard examples/*),$(f):644:$(docdir)/examples/$(notdir $(f))) \
+	$(foreach f,$(filter-out examples/quickstart.sh examples/%.key,$(wildcard examples/*)),$(f):644:$(docdir)/examples/$(notdir $(f))) \
 	$(foreach f,$(UNITS),$(f):644:$(unitdir)/$(notdir $(f))) \
 	README.md:644:$(docdir)/README.md LICENSE:644:$(docdir)/LICENSE
 

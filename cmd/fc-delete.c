@@ -133,6 +133,8 @@ static void check_operands(const struct delete *d, const struct opts *o)
         opt_usage(o, "-f goes without operands");
     if (d->selector && !kind_alone)
         opt_usage(o, "-l goes with a kind");
+    if (d->selector && !d->selector[strspn(d->selector, " \t\n")]) /* an unset variable, likely */
+        opt_usage(o, "-l: an empty selector would delete all of the kind");
     if (kind_alone && !d->selector)
         opt_usage(o, "which %s? Names or -l are wanted", o->argv[0]);
 }

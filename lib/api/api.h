@@ -58,6 +58,10 @@ enum api_result {
 /* The request up to its answer, unless it writes; r comes zeroed. can_park false (CGI, nowait): an
  * up-to-date poll is 204 at once. Errors of any kind are answers (r->status, a Status body).
  * Identities are cached by the bytes of the certificate: nothing is kept for a connection. */
+/* May the body of this request come? Asked once its head is complete, so that strangers cannot fill
+ * memory. False: r is the answer, after which the connection closes. */
+bool api_admit(struct api *a, const struct api_peer *peer, const struct http_request *q,
+    struct api_response *r);
 enum api_result api_handle(struct api *a, const struct api_peer *peer, const struct http_request *q,
     bool can_park, struct api_response *r, struct api_park *park);
 

@@ -211,6 +211,7 @@ static int to_identity(struct store *s, const struct cert_info *c, struct identi
         *status = 400;
         return err_set(e, FC_INVALID, "no organization ID found in certificate");
     }
+    snprintf(id->org_uid, sizeof id->org_uid, "%s", c->org);
     if (store_org(s, c->org, &id->org, e) < 0) {
         *status = e->code == FC_NOTFOUND ? 403 : 503;
         return -1;

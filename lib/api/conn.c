@@ -77,6 +77,7 @@ void conn_answer(struct conn *c, struct api_response *r)
     c->closing |= !keep;
     c->since = 0;
     c->req = NULL;
+    c->admitted = false;
     c->loop->worked = true;
     http1_next(c->parser);
 }
@@ -136,6 +137,19 @@ void conn_again(struct conn *c, bool may_park)
     request(c, may_park);
 }
 
+/* A stranger's body is not taken, nor is it asked for. */
+static bool admitted(struct conn *c)
+{
+    struct api_response r = {0};
+
+    if (c->admitted || !http1_in_body(c->parser))
+        return true;
+    c->admitted = api_admit(c->loop->api, &c->peer, c->req, &r);
+    if (!c->admitted)
+        conn_answer(c, &r);
+    return c->admitted;
+}
+
 /* Answers requests until bytes are short, one has to wait, or the turn's share is used. */
 static void work(struct conn *c, const char *data, size_t n)
 {
@@ -149,8 +163,11 @@ static void work(struct conn *c, const char *data, size_t n)
         }
         switch (http1_feed(c->parser, data, n, &c->req, &status, &why)) {
         case HTTP1_MORE:
+            admitted(c);
             return;
         case HTTP1_CONTINUE:
+            if (!admitted(c))
+                return;
             buf_adds(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
             return;
         case HTTP1_REQUEST:

@@ -102,6 +102,7 @@ static const struct route *enter(struct api *a, const struct api_peer *peer, str
     const struct route *route;
     struct err why = {0};
     char allow[64] = "";
+    const char *org;
     int status;
 
     c->api = a;
@@ -134,6 +135,11 @@ static const struct route *enter(struct api *a, const struct api_peer *peer, str
         return NULL;
     }
     c->actor = (struct actor){c->id->actor, NULL, "fc-api"};
+    if (query_get(c, "org_id", &org, &why) < 0 || (org && *org && strcmp(org, c->id->org_uid) != 0)) {
+        api_error(c->r, why.code ? 400 : 403, why.code ? why.msg :
+            "org_id: the certificate is of another organization");
+        return NULL;
+    }
     return route;
 }
 
@@ -148,6 +154,19 @@ static bool version_ok(struct call *c)
         return true;
     api_error(c->r, 406, "unsupported API version");
     add_header(c->r, "Flightctl-API-Versions-Supported: v1beta1\r\n");
+    return false;
+}
+
+bool api_admit(struct api *a, const struct api_peer *peer, const struct http_request *q,
+    struct api_response *r)
+{
+    struct call c = {.q = q, .r = r};
+
+    arena_reset(a->arena);
+    add_header(r, versions);
+    if (version_ok(&c) && enter(a, peer, &c))
+        return true;
+    r->close = true;
     return false;
 }
 

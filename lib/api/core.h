@@ -18,6 +18,7 @@ struct identity {
     enum who who;
     int64_t org;
     int64_t not_before, not_after; /* us */
+    char org_uid[64];
     char name[254];               /* device name, or common name */
     char actor[262];              /* "device:NAME", "user:NAME" for events */
 };

@@ -22,6 +22,7 @@ struct inetd {
     struct buf answers; /* of pipelined requests, written together */
     int64_t since;      /* when the first byte of the request came, later its head; 0: idle */
     bool in_body;
+    bool admitted;      /* the body of the request under way may come */
 };
 
 /* Waits until fd is ready. 1, 0 at the deadline, -1 on an error. */
@@ -106,6 +107,20 @@ static void refuse(struct inetd *t, int status, const char *why)
     api_response_free(&r);
 }
 
+/* A stranger's body is not taken, nor is it asked for. */
+static bool admitted(struct inetd *t, const struct http_request *q)
+{
+    struct api_response r = {0};
+
+    if (t->admitted || !http1_in_body(t->parser))
+        return true;
+    t->admitted = api_admit(t->api, &t->peer, q, &r);
+    if (!t->admitted)
+        api_write_response(&t->answers, q, &r, false);
+    api_response_free(&r);
+    return t->admitted;
+}
+
 /* Answers what came. 1: the connection goes on, 0: it ends, -1: it broke. */
 static int work(struct inetd *t, const char *data, size_t n, struct err *e)
 {
@@ -116,8 +131,12 @@ static int work(struct inetd *t, const char *data, size_t n, struct err *e)
     for (;; n = 0) {
         switch (http1_feed(t->parser, data, n, &q, &status, &why)) {
         case HTTP1_MORE:
+            if (!admitted(t, q))
+                return 0;
             return flush(t, e) < 0 ? -1 : 1;
         case HTTP1_CONTINUE:
+            if (!admitted(t, q))
+                return 0;
             buf_adds(&t->answers, "HTTP/1.1 100 Continue\r\n\r\n");
             break;
         case HTTP1_REQUEST: {
@@ -125,6 +144,7 @@ static int work(struct inetd *t, const char *data, size_t n, struct err *e)
 
             http1_next(t->parser);
             t->since = 0;
+            t->admitted = false;
             if (!keep)
                 return 0;
             if (t->answers.len > LIMIT_OUT && flush(t, e) < 0)

@@ -45,6 +45,7 @@ struct conn {
     int64_t since;          /* when the request's first byte, then its body, the wait or the
                                linger began; 0: between requests */
     bool in_body;
+    bool admitted;          /* the body of the request under way may come */
     int64_t moved;          /* when bytes last went out, or out was empty */
     struct http1 *parser;
     struct http_request *req; /* while WRITING or PARKED */

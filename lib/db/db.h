@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The thin seam under the store: prepare, bind, step, transaction, wait for change. Statements
- * are written once (.sql files of lib/store, parameters ?1 ?2 ...), for every database. A connection
- * belongs to one thread. The scheme of the URL picks the database.
+ * are written once (.sql files of lib/store, parameters ?1 ?2 ...), for every database. A
+ * connection belongs to one thread. The scheme of the URL picks the database.
  */
 #ifndef FC_DB_DB_H
 #define FC_DB_DB_H
@@ -29,7 +29,8 @@ struct stmt;
 int db_open(struct db **out, const char *url, int flags, struct err *e);
 void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back */
 
-/* Makes the lossy side database readable in statements as seen.seen. Done once; cheap later. */
+/* Makes the lossy side database readable in statements as seen.seen (read alone: it is written by a
+ * connection of its own, DB_SEEN). Made anew when it is gone or damaged. Cheap when it was done. */
 int db_attach_seen(struct db *d, struct err *e);
 
 int db_exec(struct db *d, const char *sql, struct err *e); /* several statements, no results */
@@ -37,11 +38,12 @@ int db_begin(struct db *d, bool write, struct err *e);     /* write: takes the w
 int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);       /* fine when there is no transaction */
 bool db_in_transaction(struct db *d);
-int db_savepoint(struct db *d, struct err *e);             /* they nest */
+int db_savepoint(struct db *d, struct err *e);             /* in a transaction; they nest */
 int db_release(struct db *d, struct err *e);
 void db_rollback_to(struct db *d);    /* undoes and drops the innermost savepoint */
 
-/* A named statement, prepared once per connection, reset and without bindings. NULL: error. */
+/* A named statement, prepared once per connection, reset and without bindings. NULL: error. To ask
+ * for it again while rows are read from it ends the process. */
 struct stmt *db_stmt(struct db *d, enum sql name, struct err *e);
 /* A statement of the caller's own text (compiled selectors); freed with st_free. */
 struct stmt *db_prepare(struct db *d, const char *sql, struct err *e);

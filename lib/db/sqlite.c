@@ -25,6 +25,8 @@ struct db {
     char *path;
     bool seen;      /* attached */
     bool seen_lost; /* it was found damaged: attached again at the next call */
+    bool side;      /* this is the lossy side itself */
+    bool synced;    /* a commit waits for the disk */
     int depth;      /* savepoints */
     int watch;      /* inotify descriptor or -1 */
     struct stmt *version;
@@ -252,13 +254,14 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
         return -1;
     d = xcalloc(1, sizeof *d);
     d->watch = -1;
+    d->side = flags & DB_SEEN;
     d->path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
     if (flags & DB_CREATE)
         of |= SQLITE_OPEN_CREATE;
     if (flags & DB_SEEN)
         rc = open_seen(d, url + 7, of, e);
-    else if ((rc = connect_to(d, of, e)) == 0) /* the builder of the library may think otherwise */
-        rc = db_exec(d, "PRAGMA synchronous=FULL", e);
+    else
+        rc = connect_to(d, of, e);
     if (rc == 0 && flags & DB_CREATE)
         rc = write_ahead(d, e);
     if (rc < 0) {
@@ -358,6 +361,12 @@ int db_exec(struct db *d, const char *sql, struct err *e)
 
 int db_begin(struct db *d, bool write, struct err *e)
 {
+    /* The builder of the library may have chosen less; readers need not be told. */
+    if (write && !d->side && !d->synced) {
+        if (db_exec(d, "PRAGMA synchronous=FULL", e) < 0)
+            return -1;
+        d->synced = true;
+    }
     return db_exec(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
 }
 

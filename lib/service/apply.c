@@ -106,7 +106,8 @@ static int chunk(struct store *s, int64_t org, struct item *items, size_t n,
     for (i = 0; i < n; i++) {
         struct arena *a AUTO_ARENA = arena_new();
 
-        if (change_put(s, a, org, items[i].kind, items[i].doc->v, o->who, 0, &what[i], NULL, e) < 0) {
+        if (change_put(s, a, org, items[i].kind, items[i].doc->v, o->who, 0, &what[i], NULL,
+            e) < 0) {
             store_rollback(s);
             err_wrap(e, "%s:%d", items[i].in->source, items[i].doc->line);
             goto out;

@@ -152,7 +152,7 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
         if (relabelled && membership_of_device(s, a, new, now, who, e) < 0)
             return -1;
         if ((relabelled || respecced) && ((old && device_stale(s, new->id, STALE_YES, e) < 0) ||
-            device_refresh(s, a, new->id, now, who, e) < 0 ||
+            device_refresh(s, a, new, now, who, e) < 0 ||
             task_render(s, new->org, e) < 0))
             return -1;
     }
@@ -177,8 +177,8 @@ static int check_version(const struct res *old, jv doc, struct err *e)
     snprintf(have, sizeof have, "%lld", (long long)old->version);
     if (strcmp(want, have) == 0)
         return 0;
-    return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed meanwhile: resourceVersion is %s, "
-        "not %s", old->kind->name, old->name, have, want);
+    return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed meanwhile: resourceVersion "
+        "is %s, not %s", old->kind->name, old->name, have, want);
 }
 
 static int create(struct store *s, struct arena *a, jv doc, struct res *r, const struct actor *who,
@@ -279,8 +279,8 @@ static int may_delete(struct store *s, struct arena *a, const struct res *r, str
         if ((rc = template_used(s, r->id, e)) < 0)
             return -1;
         if (rc)
-            return err_set(e, FC_CONFLICT, "TemplateVersion of name \"%s\" cannot be deleted: it is "
-                "in use", res_meta_name(r));
+            return err_set(e, FC_CONFLICT, "TemplateVersion of name \"%s\" cannot be deleted: it "
+                "is in use", res_meta_name(r));
     }
     return 0;
 }

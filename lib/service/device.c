@@ -129,7 +129,12 @@ static int os_image(struct store *s, struct arena *a, const struct device *d, jv
     return 0;
 }
 
-static int refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
     const struct actor *who, struct err *e)
 {
     struct summary out;
@@ -137,7 +142,7 @@ static int refresh(struct store *s, struct arena *a, const struct res *r, int64_
     struct member *m;
     jv status AUTO_JV = jv_invalid();
     struct summary_in in;
-    const char *image;
+    const char *image, *info;
     int n, i;
 
     if (device_get(s, a, r->id, &d, e) != 1 || (n = member_list(s, a, r->id, &m, e)) < 0)
@@ -161,22 +166,17 @@ static int refresh(struct store *s, struct arena *a, const struct res *r, int64_
     summarize(&in, now, &out);
     if (content_event(s, r, &d, &out, who, e) < 0)
         return -1;
+    info = out.updated_info[0] ? out.updated_info : NULL;
+    if (same_text(d.updated, out.updated) && same_text(d.updated_info, info) &&
+        same_text(d.summary, out.summary) && same_text(d.applications, out.applications) &&
+        same_text(d.lifecycle, out.lifecycle))
+        return 0;
     d.updated = out.updated;
-    d.updated_info = out.updated_info[0] ? out.updated_info : NULL;
+    d.updated_info = info;
     d.summary = out.summary;
     d.applications = out.applications;
     d.lifecycle = out.lifecycle;
     return device_summary(s, &d, e);
-}
-
-int device_refresh(struct store *s, struct arena *a, int64_t id, int64_t now,
-    const struct actor *who, struct err *e)
-{
-    struct res r;
-
-    if (res_get_id(s, a, id, &r, e) != 1)
-        return -1;
-    return refresh(s, a, &r, now, who, e);
 }
 
 static int update_failed(struct store *s, const struct res *r, const char *message,
@@ -236,5 +236,5 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
         return -1;
     if ((failed || version != was) && task_rollouts_of(s, a, org, r.id, e) < 0)
         return -1;
-    return refresh(s, a, &r, now, who, e);
+    return device_refresh(s, a, &r, now, who, e);
 }

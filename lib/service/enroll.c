@@ -121,8 +121,8 @@ int enroll_record(struct store *s, struct arena *a, int64_t org, const char *nam
         who, e);
 }
 
-int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name, const char *message,
-    const struct actor *who, struct err *e)
+int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
+    const char *message, const struct actor *who, struct err *e)
 {
     jv status AUTO_JV = jv_invalid(), conditions;
     struct res r;
@@ -172,8 +172,8 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
     cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
     if (strcmp(signer, SIGNER_RENEWAL) == 0) {
         if (strcmp(cn, device) != 0)
-            return err_set(e, FC_DENIED, "spec.request: its common name is \"%s\", not the device's",
-                info.cn);
+            return err_set(e, FC_DENIED, "spec.request: its common name is \"%s\", not the "
+                "device's", info.cn);
     } else if (strcmp(signer, SIGNER_SERVICE) == 0) {
         n = strlen(cn);
         m = strlen(device);

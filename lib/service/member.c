@@ -75,7 +75,8 @@ static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e
  * under way that is the version before, and its batches bring the new one. */
 static int64_t joining_version(const struct rollout *r)
 {
-    if (r->state.status == ROLLOUT_COMPLETED || (r->state.status == ROLLOUT_FAILED && !r->completed))
+    if (r->state.status == ROLLOUT_COMPLETED ||
+        (r->state.status == ROLLOUT_FAILED && !r->completed))
         return r->version;
     return r->completed;
 }
@@ -295,7 +296,7 @@ static int toggle(struct store *s, int64_t device, int64_t fleet, bool joins, in
     if (move(s, a, c, &r, was, shall, now, who, e) < 0 ||
         device_stale(s, device, STALE_YES, e) < 0)
         return -1;
-    return device_refresh(s, a, device, now, who, e);
+    return device_refresh(s, a, &r, now, who, e);
 }
 
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,

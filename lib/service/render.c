@@ -191,7 +191,7 @@ int render_device(struct store *s, struct arena *a, int64_t device, int64_t now,
         rendered_free(&out);
     }
     if (rc == 0)
-        rc = device_refresh(s, a, device, now, who, e);
+        rc = device_refresh(s, a, &r, now, who, e);
 out:
     layers_free(&l);
     return rc;

@@ -141,7 +141,7 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
     return rollout_put(s, &o, e) < 0 ? -1 : task_rollout(s, fleet->org, fleet->name, 0, e);
 }
 
-/* --- steps -------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* One rollout on its way, with what each step needs. */
 struct run {
@@ -195,7 +195,8 @@ static int start_batch(struct run *r, const struct rollout_action *act,
     if (r->o.state.batch >= 0 && ended->total && batch_event(r, "FleetRolloutBatchCompleted",
         "FleetRolloutBatchCompleted", r->o.state.batch, ended, act->why, e) < 0)
         return -1;
-    n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, act->batch, b, r->now, e);
+    n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, act->batch, b, r->now,
+        e);
     if (n < 0)
         return -1;
     snprintf(message, sizeof message, "%s: %lld devices", rollout_batch_name(&r->policy, act->batch,
@@ -372,8 +373,8 @@ out:
     return rc;
 }
 
-int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
-    const struct actor *who, int64_t *devices, struct err *e)
+int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet,
+    int64_t now, const struct actor *who, int64_t *devices, struct err *e)
 {
     struct run r = {.s = s, .a = a, .now = now, .who = who};
     struct rollout_counts c;
@@ -404,7 +405,7 @@ out:
     return rc;
 }
 
-/* --- for people --------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 int rollout_report(struct store *s, struct arena *a, int64_t org, const char *fleet,
     struct rollout_report *out, struct err *e)

@@ -36,8 +36,8 @@ enum {
     PUT_TRUSTED = 1 << 1,     /* keep creationTimestamp and owner of the document */
 };
 
-/* Creates or replaces a resource from a validated document (borrowed): what is omitted of labels and
- * annotations stays; server-managed members are ignored; metadata.resourceVersion, if given, must
+/* Creates or replaces a resource from a validated document (borrowed): what is omitted of labels
+ * and annotations stays; server-managed members are ignored; metadata.resourceVersion, if given, must
  * be the current one. Does all that follows: generation, revision, event, template version,
  * memberships, tasks. *out (may be NULL) is the resource afterwards. */
 int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
@@ -69,7 +69,7 @@ enum { APPLY_CHUNK = 1000, APPLY_ATOMIC_MAX = 10000 };
 int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
     const struct apply_options *o, struct err *e);
 
-/* --- memberships (member.c) -------------------------------------------------------------------- */
+/* --- memberships (member.c) ------------------------------------------------------------------- */
 
 /* Which fleets match the device, after its labels changed (the caller marks it stale and refreshes
  * it); and which devices a fleet matches, after its selector changed or (gone) it is about to be
@@ -79,7 +79,7 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
     int64_t now, const struct actor *who, struct err *e);
 
-/* --- rendering (render.c) ---------------------------------------------------------------------- */
+/* --- rendering (render.c) --------------------------------------------------------------------- */
 
 /* Renders a stale device: assigned versions, device spec, new renderedVersion if the content moved
  * (or a re-issue is due). An invalid spec is no error: SpecValid=False, the device keeps what it
@@ -105,17 +105,17 @@ void render_write(struct buf *b, jv doc, const struct rendered *r);
 int render_current(struct store *s, struct arena *a, int64_t org, const char *device,
     const char **spec, struct err *e);
 
-/* --- devices (device.c) ------------------------------------------------------------------------ */
+/* --- devices (device.c) ----------------------------------------------------------------------- */
 
-/* A status report (a Device document with status, validated, borrowed): stores it, counts success or
- * failure of assignments, sets off rollouts. */
+/* A status report (a Device document with status, validated, borrowed): stores it, counts success
+ * or failure of assignments, sets off rollouts. */
 int device_report(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
     const struct actor *who, struct err *e);
-/* Computes the summary columns anew from what is stored. */
-int device_refresh(struct store *s, struct arena *a, int64_t id, int64_t now,
+/* Computes the summary columns anew from what is stored; device: as it is stored. */
+int device_refresh(struct store *s, struct arena *a, const struct res *device, int64_t now,
     const struct actor *who, struct err *e);
 
-/* --- rollouts (rollout.c) ----------------------------------------------------------------------- */
+/* --- rollouts (rollout.c) --------------------------------------------------------------------- */
 
 /* A fleet's template or policy changed: makes the template version v<generation> if the template is
  * new, and (re)starts the rollout as a task. */
@@ -124,9 +124,10 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
 /* Takes the rollout as far as it can go now. *moved says whether anything changed (may be NULL). */
 int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
     const struct actor *who, bool *moved, struct err *e);
-/* Re-issues the version to its failed and timed-out devices. FC_CONFLICT if there are none. */
-int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
-    const struct actor *who, int64_t *devices, struct err *e);
+/* Re-issues the version to its failed and timed-out devices, but for those that another fleet's
+ * version is pending of. FC_CONFLICT if there are none. */
+int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet,
+    int64_t now, const struct actor *who, int64_t *devices, struct err *e);
 
 struct rollout_report { /* for people: fc-rollout status */
     const char *fleet;
@@ -160,7 +161,7 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
     int64_t now, int64_t max, const struct actor *who, struct rollout_plan_batch **out, size_t *n,
     struct err *e);
 
-/* --- enrollment and certificates (enroll.c) ---------------------------------------------------- */
+/* --- enrollment and certificates (enroll.c) --------------------------------------------------- */
 
 /* An agent's request (validated, borrowed): checks the CSR, strips status. FC_CONFLICT: exists. */
 int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
@@ -172,26 +173,28 @@ struct enroll_approval {
 /* Records the decision; a `sign` task does the rest. FC_INVALID: approved or denied already. */
 int enroll_record(struct store *s, struct arena *a, int64_t org, const char *name,
     const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e);
-/* As enroll_record, and with a CA signs at once (sign.c): condition Approved, certificate and device
- * come in one commit either way. FC_INVALID: the CSR names somebody else. ca NULL: enroll_record. */
+/* As enroll_record, and with a CA signs at once (sign.c): condition Approved, certificate and
+ * device come in one commit either way. FC_INVALID: the CSR names somebody else. ca NULL:
+ * enroll_record. */
 int enroll_approve(struct store *s, struct arena *a, int64_t org, const char *name, struct ca *ca,
     const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e);
-int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name, const char *message,
-    const struct actor *who, struct err *e);
+int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
+    const char *message, const struct actor *who, struct err *e);
 /* Signs what was approved (sign.c): the handler of `sign` tasks. kind: EnrollmentRequest or
  * CertificateSigningRequest. */
-int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
-    struct ca *ca, const struct actor *who, struct err *e);
-/* A certificate signing request of an agent (owner "Device/x"): approved by rule, signed by a task. */
+int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k,
+    const char *name, struct ca *ca, const struct actor *who, struct err *e);
+/* A certificate signing request of an agent (owner "Device/x"): approved by rule, signed by a
+ * task. */
 int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
     const struct actor *who, struct res *out, struct err *e);
 /* Opens the CA that the configuration names ([ca], default STATE/ca). */
 int service_ca(const struct conf *conf, struct ca **ca, struct err *e);
 
-/* --- work (work.c) ------------------------------------------------------------------------------- */
+/* --- work (work.c) ---------------------------------------------------------------------------- */
 
 struct work_options {
-    const char *const *queues; /* ended by NULL; NULL: all that can be served (sign: only with a CA) */
+    const char *const *queues; /* ended by NULL; NULL: all that can be served (sign: with a CA) */
     struct ca *ca;             /* or NULL */
     int64_t max;               /* tasks; 0: no limit */
     void (*each)(void *ctx, const struct task *t, const struct err *failed); /* NULL err: done */

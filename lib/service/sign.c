@@ -66,7 +66,8 @@ static jv device_labels(jv spec, jv status)
 static int add_device(struct store *s, struct arena *a, const struct res *er, jv spec, jv status,
     const struct actor *who, struct err *e)
 {
-    jv doc AUTO_JV = jv_object(), report, integrity, meta = jv_object(), first AUTO_JV = jv_invalid();
+    jv doc AUTO_JV = jv_object(), report, integrity, meta = jv_object(),
+        first AUTO_JV = jv_invalid();
     const char *known = json_str(spec, "knownRenderedVersion");
     enum change what;
     struct res old, device;
@@ -143,7 +144,8 @@ static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *
         return 0;
     if (!device)
         return err_set(e, FC_INVALID, "%s: no device owns this request", r->name);
-    if (base64_decode(&csr, request, strlen(request)) < 0 || csr_parse(csr.p, csr.len, &info, e) < 0)
+    if (base64_decode(&csr, request, strlen(request)) < 0 ||
+        csr_parse(csr.p, csr.len, &info, e) < 0)
         return err_set(e, FC_INVALID, "%s: spec.request is no certificate request", r->name);
     if (seconds > 0 && seconds < CERT_DAYS * INT64_C(86400))
         p.seconds = seconds;
@@ -161,8 +163,8 @@ static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *
     return set_status(s, a, r, status, e);
 }
 
-int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
-    struct ca *ca, const struct actor *who, struct err *e)
+int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k,
+    const char *name, struct ca *ca, const struct actor *who, struct err *e)
 {
     struct res r;
     int rc = res_get(s, a, org, k, name, &r, e);

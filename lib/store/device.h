@@ -100,7 +100,8 @@ struct rollout {
     int64_t problem_since;  /* when that last changed */
     const char *version_name, *completed_name; /* read only: store names, or NULL */
 };
-int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out, struct err *e);
+int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out,
+    struct err *e);
 int rollout_put(struct store *s, const struct rollout *r, struct err *e);
 int rollout_forget(struct store *s, int64_t fleet, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
@@ -129,8 +130,9 @@ int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
  * final batch: all that are left), that do not have it, and of which no other fleet's assignment
  * is pending; at most rollout_batch_size of them, by name. Marks them stale. A final batch also
  * takes in those that have it pending from before the policy changed. Returns how many got it. */
-int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
-    int index, const struct batch *b, int64_t now, struct err *e); /* b NULL: final */
+int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
+    int64_t version, int index, const struct batch *b, int64_t now,
+    struct err *e); /* b NULL: final */
 /* Devices of the fleet that wait because another fleet's assignment is unreported. */
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e);
 /* Failed and timed-out devices of the version become pending and are re-issued, but for those that

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the system keeps about devices: rendered versions, memberships, assigned versions.
 -- device.stale: 0 rendered, 1 to be rendered, 2 to be rendered under a new version even if equal.
--- device_fleet.state: see enum assignment in store/device.h.
+-- device_fleet.state: see enum assignment in store/device.h; batch -1: in none of the rollout's.
 
 -- :name device_insert
 INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, floor,
@@ -69,7 +69,8 @@ LEFT JOIN resource n ON n.id = o.version
 WHERE m.device = ?1 ORDER BY f.created, f.name
 
 -- :name member_add
-INSERT INTO device_fleet (device, fleet, assigned, rendered, good, state, batch, assigned_at, message)
+INSERT INTO device_fleet (device, fleet, assigned, rendered, good, state, batch, assigned_at,
+    message)
 VALUES (?1, ?2, ?3, NULL, NULL, ?4, -1, ?5, NULL)
 
 -- :name member_del
@@ -113,7 +114,8 @@ WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4)
 
 -- :name member_retry_stale
 UPDATE device SET stale = 2 WHERE id IN
-    (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
+    (SELECT m.device FROM device_fleet m
+    WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
         AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
             AND x.fleet <> ?1 AND x.state = 1))
 
@@ -125,7 +127,8 @@ WHERE fleet = ?1 AND assigned IS DISTINCT FROM ?2
 
 -- :name member_assigned_stale
 UPDATE device SET stale = 1 WHERE stale = 0 AND id IN
-    (SELECT device FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1)
+    (SELECT device FROM device_fleet
+    WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1)
 
 -- :name member_unbatch
 UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND assigned = ?2 AND batch <> -1

@@ -29,8 +29,8 @@ int task_lease(struct store *s, struct arena *a, const char *queue, const char *
 int task_done(struct store *s, const struct task *t, const char *owner, struct err *e);
 int task_extend(struct store *s, const struct task *t, const char *owner, int64_t until,
     struct err *e);
-/* After a failure: backoff or, after TASK_TRIES, dead letter. A busy peer (FC_AGAIN) does not count.
- * Returns 1 if it is dead. */
+/* After a failure: backoff or, after TASK_TRIES, dead letter. A busy peer (FC_AGAIN) does not
+ * count; a lease that was lost is left alone. Returns 1 if it is dead. */
 int task_failed(struct store *s, const struct task *t, const char *owner, const struct err *why,
     int64_t now, struct err *e);
 /* Leases that ran out become ready again (or dead letters). In a transaction. How many. */

@@ -13,7 +13,8 @@ SELECT id, queue, type, org, subject, payload, attempts FROM task
 WHERE state = 0 AND due <= ?1 AND queue = ?2 ORDER BY due, id LIMIT 1
 
 -- :name task_lease
-UPDATE task SET state = 1, owner = ?2, lease = ?3, attempts = attempts + 1 WHERE id = ?1 AND state = 0
+UPDATE task SET state = 1, owner = ?2, lease = ?3, attempts = attempts + 1
+WHERE id = ?1 AND state = 0
 
 -- :name task_expired
 SELECT id, dedupe, attempts FROM task WHERE state = 1 AND lease < ?1

@@ -343,8 +343,8 @@ int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struc
     return n;
 }
 
-int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner, int64_t limit,
-    struct res_iter **it, struct err *e)
+int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner,
+    int64_t limit, struct res_iter **it, struct err *e)
 {
     struct stmt *st = db_prepare(s->db, sql_text[SQL_res_children], e);
 

@@ -60,8 +60,8 @@ void res_list_end(struct res_iter *it); /* NULL is fine */
 /* How many match, counted up to cap (0: all). -1: error. */
 int64_t res_count(struct store *s, const struct res_query *q, int64_t cap, struct err *e);
 /* Children of "Fleet/x" and the like, newest first. */
-int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner, int64_t limit,
-    struct res_iter **it, struct err *e);
+int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner,
+    int64_t limit, struct res_iter **it, struct err *e);
 
 /* --- compiled selectors (select.c) ----------------------------------------------------------- */
 
@@ -79,9 +79,9 @@ void sql_add(struct sql_buf *q, const char *text);
 /* Appends "?N" and the parameter. */
 void sql_text_param(struct sql_buf *q, const char *s);
 void sql_int_param(struct sql_buf *q, int64_t n);
-/* " FROM ..." for rows of resources named `r` that sel (may be NULL) picks; sql_selector is due with
- * the same one. Names and ids are to be compared and sorted as q->name and q->id, which an index
- * may have in this order. */
+/* " FROM ... " for rows of resources named `r` that sel (may be NULL) picks; sql_selector is due
+ * with the same one. Names are to be compared and sorted as q->name, ids joined as q->id: an index
+ * may have them in this order. */
 void sql_from(struct sql_buf *q, const struct selector *sel);
 /* The condition: " AND ..." for each requirement. */
 void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind);

@@ -101,7 +101,8 @@ static void matching(struct sql_buf *q, int64_t org, int64_t fleet, const struct
         sql_selector(q, sel, org, KIND_DEVICE);
 }
 
-/* Those of them that do not have the version, are connected, and that no other fleet is busy with. */
+/* Those of them that do not have the version, were seen lately, and that no other fleet is busy
+ * with. */
 static void candidates(struct sql_buf *q, int64_t fleet, int64_t version, int64_t seen_since)
 {
     sql_add(q, " AND m.assigned IS DISTINCT FROM ");
@@ -182,7 +183,8 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     return n;
 }
 
-static int64_t run3(struct store *s, enum sql name, int64_t p1, int64_t p2, int64_t p3, struct err *e)
+static int64_t run3(struct store *s, enum sql name, int64_t p1, int64_t p2, int64_t p3,
+    struct err *e)
 {
     struct stmt *st = db_stmt(s->db, name, e);
 
@@ -205,8 +207,8 @@ static int64_t run2(struct store *s, enum sql name, int64_t p1, int64_t p2, stru
     return st_run(st, e);
 }
 
-int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
-    int index, const struct batch *b, int64_t now, struct err *e)
+int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
+    int64_t version, int index, const struct batch *b, int64_t now, struct err *e)
 {
     struct stmt *st;
     int64_t n;

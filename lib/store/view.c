@@ -55,8 +55,8 @@ static void condition(struct buf *b, const char *type, bool status, const char *
     char at[TIME_LEN];
 
     time_format(since, at);
-    buf_printf(b, "%s{\"lastTransitionTime\":\"%s\",\"message\":", b->p[b->len - 1] == '[' ? "" : ",",
-        at);
+    buf_printf(b, "%s{\"lastTransitionTime\":\"%s\",\"message\":",
+        b->p[b->len - 1] == '[' ? "" : ",", at);
     buf_add_jsons(b, message ? message : "");
     buf_printf(b, ",\"reason\":\"%s\",\"status\":\"%s\",\"type\":\"%s\"}", reason,
         status ? "True" : "False", type);
@@ -191,7 +191,8 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
     }
     if (r->kind->id == KIND_FLEET && rollout_get(s, a, r->id, &o, e) < 0)
         return -1;
-    buf_printf(b, "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":{", r->kind->name);
+    buf_printf(b, "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":{",
+        r->kind->name);
     if (d.rendered || n || o.fleet || strcmp(r->annotations, "{}") != 0) {
         buf_adds(b, "\"annotations\":{");
         add_inner(b, r->annotations);

@@ -40,12 +40,6 @@ changes() {
 # again NAME: the disk as it was before.
 again() { rm -rf "${T:?}/$1" && cp -a "$T/base" "$T/$1"; }
 
-# agent [STRACE OPTION ...]: a run of d1 under strace, with what $under sets up around it.
-agent() {
-    # shellcheck disable=SC2086 # options
-    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 $under strace -qq "$@" fc-agent --root d1 $SPLIT
-}
-
 # files_of_device: what there is on d1, to content, mode and owner, without the agent's own.
 files_of_device() {
     (
@@ -75,7 +69,7 @@ each_call() {
 
     rm -rf base
     cp -a d1 base
-    agent -o trace -e "trace=$CALLS" 2>first || :
+    traced -o trace -e "trace=$CALLS" 2>first || :
     ended >want
     first=$(cat first)
     sed "/${until:-^$}/q" trace | changes >calls
@@ -83,7 +77,7 @@ each_call() {
     while read -r call n; do
         again d1
         status=0
-        agent -o /dev/null -e "inject=$call:signal=KILL:when=$n" 2>killed || status=$?
+        traced -o /dev/null -e "inject=$call:signal=KILL:when=$n" 2>killed || status=$?
         [ "$status" -eq 137 ] || { echo "$call $n: not killed, but $status"; return 1; }
         # The half that lost its other one lets go of the lock when it notices.
         for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -155,14 +149,14 @@ END
     furnish
     cp -a d1 start
     # Just before the commit is written, and just behind it.
-    agent -o trace -e "trace=fdatasync"
+    traced -o trace -e "trace=fdatasync"
     [ "$(grep -c fdatasync trace)" -eq 2 ]
     # What comes after the journal is gone is an update like any other.
-    until='"journal", 0' least=15
+    until='"journal", 0' least=10
     for when in fdatasync:signal=KILL:when=2 unlinkat:signal=KILL:when=1; do
         rm -r d1
         cp -a start d1
-        expect 137 agent -o /dev/null -e "inject=$when"
+        expect 137 traced -o /dev/null -e "inject=$when"
         same true "$(known d1 .interrupted)"
         each_call
         same "Updated: version 3 is applied" "$(updating)"
@@ -175,14 +169,14 @@ END
     every=1
     rm -rf base
     cp -a d1 base
-    agent -f -o trace -e trace=sendto,sendmsg,recvfrom
+    traced -f -o trace -e trace=sendto,sendmsg,recvfrom
     ended >want
     sed -E 's/^[0-9]+ +//; s/\(.*//; s/^<\.\.\. ([a-z]+) resumed.*/\1/' trace | sort | uniq -c >counts
     n=0
     while read -r count call; do
         for ((i = 1; i <= count; i++)); do
             again d1
-            run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$i"
+            run traced -f -o /dev/null -e "inject=$call:signal=KILL:when=$i"
             [ "$status" -ne 0 ] || continue # neither makes so many
             wait_for run_agent d1
             ended >got
@@ -197,7 +191,7 @@ END
 
 # The calls of both halves of a request for enrollment; the disk before is base.
 enrollment_calls() {
-    agent -f -o trace -e "trace=$CALLS" 2>first || :
+    traced -f -o trace -e "trace=$CALLS" 2>first || :
     # Which of the two halves it is does not matter: each has its own count.
     changes <trace
 }
@@ -214,7 +208,7 @@ enrollment_calls() {
         n=$((n + 1))
         again d1
         sed -i "s/alias: .*/alias: new$n/" d1/etc/flightctl/conf.d/labels.yaml
-        run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
+        run traced -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
         waits() { run_agent d1 2>second; [ $? -eq 7 ] && grep -q 'waiting for approval' second; }
         wait_for waits
         name=$(fc-select enrollmentrequests -o json |
@@ -240,7 +234,7 @@ enrollment_calls() {
     [ "$(wc -l <calls)" -ge $((20 / every)) ]
     while read -r call when; do
         again d1
-        run agent -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
+        run traced -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
         wait_for run_agent d1
         ended >got
         diff -u want got || { echo "$call $when"; return 1; }
@@ -251,16 +245,17 @@ enrollment_calls() {
 
 @test "an error at each call ends in the old state or the new one, and the next run knows which" {
     furnish
+    every=$((every * 2)) # there are many, and each has less to say
     cp -a d1 base
     files_of_device >old
-    agent -o trace -e "trace=$CALLS,$SYNCS"
+    traced -o trace -e "trace=$CALLS,$SYNCS"
     files_of_device >new
     changes <trace >calls
     seen=
     while read -r call n; do
         # What is said on stderr may be lost.
         again d1
-        run agent -o /dev/null -e "inject=$call:error=EIO:when=$n"
+        run traced -o /dev/null -e "inject=$call:error=EIO:when=$n"
         first=$status:$output
         case $status in 0 | 1 | 7) ;; *) echo "$call $n: $first"; return 1 ;; esac
         files_of_device >between

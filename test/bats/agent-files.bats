@@ -290,9 +290,7 @@ me() { [ "$(id -u)" = 0 ] && echo 0:0 || echo "$(id -u):$(id -g)"; }
     give "$(files "$(file /etc/a 2)" "$(file /etc/b 2 '{"mode":420}')" "$(file /etc/new/c 2)" \
         "$(file /usr/share/old 2)")"
     # The rename that puts a file where none was; others have been replaced by then.
-    # shellcheck disable=SC2086 # options
-    expect 1 strace -qq -o trace -e trace=renameat,renameat2 -e inject=renameat2:error=EIO:when=1 \
-        fc-agent --root d1 $SPLIT
+    expect 1 traced -o trace -e trace=renameat,renameat2 -e inject=renameat2:error=EIO:when=1
     same "a b" "$(sed '/renameat2/,$d' trace | sed -n 's/.*\.new", [0-9]*, "\(.*\)") *= 0$/\1/p' | xargs)"
     has "$stderr" "Input/output error"
     same "$before" "$(picture d1)"

@@ -59,11 +59,18 @@ no_temporaries() {
 
 # The options of `run_agent`, for runs that another command starts.
 if [ "$(id -u)" = 0 ]; then SPLIT="--user _fc-agent"; else SPLIT=--no-split; fi
+# traced STRACE-OPTION ...: a run of d1 under strace, with the command $under in front. Leaks cannot
+# be looked for there.
+traced() {
+    # shellcheck disable=SC2086 # words
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 ${under:-} strace -qq "$@" fc-agent --root "$T/d1" $SPLIT
+}
 needs_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 
 # fake_api: a web server with fc-api's certificate that asks for one of the same authority. It
-# answers each request with the file $T/answer (as CGI has it) or $T/answer.METHOD, waits while $T/hold is there, and
-# notes method and path in $T/requests, the last body in $T/body. Sets FAKE_URL.
+# answers each request with the file $T/answer.METHOD or $T/answer (as CGI has it), waits while
+# $T/hold is there, and notes method and path in $T/requests, some headers in $T/headers, the last
+# body in $T/body. FAKE_CERT names another certificate, FAKE_CA its authority. Sets FAKE_URL, FAKE_PID.
 fake_api() {
     local try port
 
@@ -71,6 +78,7 @@ fake_api() {
     cat >"$T/answer.sh" <<END
 #!/bin/sh
 printf '%s %s\n' "\$REQUEST_METHOD" "\$REQUEST_URI" >>'$T/requests'
+printf '%s|%s|%s|%s\n' "\$HTTP_FLIGHTCTL_API_VERSION" "\$HTTP_PREFER" "\$CONTENT_TYPE" "\$HTTP_USER_AGENT" >>'$T/headers'
 cat >'$T/body'
 while [ -e '$T/hold' ]; do sleep 0.02; done
 file='$T/answer'.\$REQUEST_METHOD

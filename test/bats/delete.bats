@@ -147,3 +147,9 @@ device/b deleted" "$output"
     done
     same "a b c" "$(left)"
 }
+
+@test "an empty selector deletes nothing" {
+    expect 2 fc-delete -y devices -l ''
+    has "$stderr" "an empty selector would delete all of the kind"
+    expect 2 fc-delete -y devices -l ' '
+}

@@ -188,15 +188,15 @@ END='Connection: close\r\n\r\n'
 @test "however the bytes are cut, the answers are the same" {
     local fd text i
 
-    text=$(printf "%b" "$V${H}Transfer-Encoding: chunked\r\nX-Request-Id: a\r\n\r\n4;x\r\nbody\r\n0\r\nT: u\r\n\r\n$V$H$END."; echo)
+    text=$(printf "%b" "$V${H}Transfer-Encoding: chunked\r\n$CERT\r\n\r\n4;x\r\nbody\r\n0\r\nT: u\r\n\r\n$V$H$CERT\r\n$END."; echo)
     text=${text%.*}
     exec {fd}<>"/dev/tcp/127.0.0.1/$API_PORT"
     for ((i = 0; i < ${#text}; i++)); do printf '%s' "${text:i:1}" >&"$fd"; done
     timeout 20 cat <&"$fd" >raw
     exec {fd}>&-
-    same '401 401' "$(statuses_of raw)"
+    same '200 200' "$(statuses_of raw)"
     # A body of which nothing comes before the server asks for it.
-    same 401 "$(curl -sS -o /dev/null -w '%{http_code}' -H 'Expect: 100-continue' \
+    same 400 "$(curl -sS -o /dev/null -w '%{http_code}' -H 'Expect: 100-continue' -H "$EN" \
         --expect100-timeout 60 --json @<(head -c 300000 /dev/zero) "$API_URL/api/v1/enrollmentrequests")"
 }
 
@@ -239,4 +239,25 @@ END='Connection: close\r\n\r\n'
     printf 'GET / HTTP/1.1\r\n\r\n' >"/dev/tcp/127.0.0.1/$API_PORT" # plain where TLS is spoken
     tls "$V$H$END"
     same 200 "$statuses"
+}
+
+@test "a stranger's body is neither asked for nor taken" {
+    local fd
+
+    # The answer comes after the head alone; no 100 Continue.
+    raw "PUT /api/v1/devices/x/status HTTP/1.1\r\n${H}Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"
+    same 401 "$statuses"
+    raw "PUT /api/v1/devices/x/status HTTP/1.1\r\n${H}Content-Length: 1000000\r\n\r\nsome of it"
+    same 401 "$statuses"
+    # Nor is the body of somebody who may not call there.
+    raw "PUT /api/v1/devices/x/status HTTP/1.1\r\n${H}%s\r\nContent-Length: 1000000\r\n\r\n" "$EN"
+    same 401 "$statuses"
+    raw "POST /api/v1/enrollmentrequests HTTP/1.1\r\n${H}%s\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}" "$EN"
+    same 400 "$statuses"
+}
+
+@test "an organization that is not the certificate's is refused" {
+    gives 200 "GET /api/v1/version?org_id=00000000-0000-0000-0000-000000000000 HTTP/1.1\r\n$H%s\r\n$END" "$CERT"
+    raw "GET /api/v1/version?org_id=00000000-0000-0000-0000-000000000001 HTTP/1.1\r\n$H%s\r\n$END" "$CERT"
+    same 403 "$statuses"
 }
