@@ -8,6 +8,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* A request waits so long for the write lock, and all others of its loop with it; the client is
+ * told to try again. No writer but `--atomic` holds it for more than 200 ms. */
+enum { API_BUSY_MS = 2000 };
+
 struct api {
     struct store store;
     struct authn *authn;
@@ -24,6 +28,7 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
         free(a);
         return -1;
     }
+    store_patience(&a->store, API_BUSY_MS);
     a->authn = authn_new(conf, e);
     if (!a->authn) {
         store_close(&a->store);

@@ -76,6 +76,7 @@ int get_rendered(struct call *c, struct err *e)
     const char *known;
     int64_t id, rendered, have = -1;
     int stale, rc;
+    bool ahead;
 
     if (own(c, e) < 0 || query_get(c, "knownRenderedVersion", &known, e) < 0)
         return -1;
@@ -84,10 +85,14 @@ int get_rendered(struct call *c, struct err *e)
     rc = device_poll(c->s, c->id->org, c->arg[0], &id, &rendered, &stale, e);
     if (rc <= 0)
         return rc < 0 ? -1 : not_found(c, e);
-    if (stale) { /* all sources of its spec are in the store: rendered on the spot */
+    /* A device that knows a newer version than the store (restored from a backup, say) would refuse
+     * ours: what it should run is issued again above what it knows. */
+    ahead = c->id->who == WHO_DEVICE && have > rendered;
+    if (stale || ahead) { /* all sources of its spec are in the store: rendered on the spot */
         if (!c->writing)
             return WANTS_WRITE;
-        if (render_device(c->s, c->a, id, c->now, &c->actor, e) < 0 ||
+        if ((ahead && device_floor(c->s, id, have, e) < 0) ||
+            render_device(c->s, c->a, id, c->now, &c->actor, e) < 0 ||
             device_poll(c->s, c->id->org, c->arg[0], &id, &rendered, &stale, e) != 1)
             return -1;
     }

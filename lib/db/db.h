@@ -27,6 +27,8 @@ struct stmt;
 /* url: "sqlite:PATH". Errors: FC_NOTFOUND (no such store), FC_DENIED, FC_INVALID (not a store, or
  * a URL of an unknown scheme), FC_AGAIN (busy). */
 int db_open(struct db **out, const char *url, int flags, struct err *e);
+/* How long to wait for other writers, instead of DB_BUSY_MS. */
+void db_patience(struct db *d, int ms);
 void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back */
 
 /* Makes the lossy side database readable in statements as seen.seen (read alone: it is written by a

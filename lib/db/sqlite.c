@@ -272,6 +272,11 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
     return 0;
 }
 
+void db_patience(struct db *d, int ms)
+{
+    sqlite3_busy_timeout(d->h, ms);
+}
+
 void db_close(struct db *d)
 {
     int i;

@@ -145,6 +145,14 @@ void store_close(struct store *s)
     memset(s, 0, sizeof *s);
 }
 
+void store_patience(struct store *s, int ms)
+{
+    s->patience = ms;
+    db_patience(s->db, ms);
+    if (s->seen)
+        db_patience(s->seen, ms);
+}
+
 int store_begin(struct store *s, struct err *e)
 {
     if (db_attach_seen(s->db, e) < 0) /* cannot be done later, inside the transaction */
@@ -196,8 +204,12 @@ int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
 
     if (n == 0)
         return 0;
-    if (!s->seen && db_open(&s->seen, s->url, DB_SEEN, e) < 0)
-        return -1;
+    if (!s->seen) {
+        if (db_open(&s->seen, s->url, DB_SEEN, e) < 0)
+            return -1;
+        if (s->patience)
+            db_patience(s->seen, s->patience);
+    }
     st = db_prepare(s->seen, "INSERT INTO seen (id, at) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE "
         "SET at = excluded.at WHERE excluded.at > seen.at", e);
     if (!st)

@@ -29,6 +29,7 @@ struct store {
     struct db *seen;  /* the lossy side, opened when last-seen is first written */
     char *url;
     int64_t org;      /* the organization that commands act in: store_org */
+    int patience;     /* ms; 0: DB_BUSY_MS */
     void *cache;      /* what lib/service keeps for one transaction; dropped when it ends */
     void (*cache_free)(void *);
 };
@@ -45,6 +46,8 @@ int store_init(const char *url, struct err *e);
 /* Opens one; FC_INVALID if its schema is newer than this code or was never made. */
 int store_open(struct store *s, const char *url, struct err *e);
 void store_close(struct store *s);
+/* How long writers wait for others, instead of DB_BUSY_MS: for servers, whose clients wait, too. */
+void store_patience(struct store *s, int ms);
 
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# once: a killed process says nothing of its memory
 # shellcheck disable=SC2154 # T comes from helpers
 # Commands that are killed at any write to the disk: the store is whole, all was done or nothing,
 # and the same command again ends where it would have ended at once.
@@ -86,10 +87,7 @@ all_or_nothing() {
 }
 anything() { :; } # each of its steps is all or nothing: what comes at the end tells
 
-plain() { if sanitized; then skip "a killed process says nothing of its memory"; fi; }
-
 @test "fc-apply, killed at each of its writes: new resources" {
-    plain
     dump fc.db >before
     keep
     fc-apply -f one.json
@@ -98,7 +96,6 @@ plain() { if sanitized; then skip "a killed process says nothing of its memory";
 }
 
 @test "fc-apply, killed at each of its writes: changed ones" {
-    plain
     fc-apply -f one.json
     fc-work drain
     dump fc.db >before
@@ -109,7 +106,6 @@ plain() { if sanitized; then skip "a killed process says nothing of its memory";
 }
 
 @test "fc-delete, killed at each of its writes" {
-    plain
     fc-apply -f one.json
     fc-work drain
     dump fc.db >before
@@ -121,7 +117,6 @@ plain() { if sanitized; then skip "a killed process says nothing of its memory";
 }
 
 @test "fc-work drain, killed at each of its writes, ends in the same state when its leases ran out" {
-    plain
     needs faketime faketime
     fc-apply -f one.json
     keep
@@ -136,7 +131,6 @@ plain() { if sanitized; then skip "a killed process says nothing of its memory";
 }
 
 @test "fc-enroll approve, killed at each of its writes: condition, certificate and device are one" {
-    plain
     make_ca
     start_api
     request_of device-0123456789abcdef
@@ -152,7 +146,6 @@ plain() { if sanitized; then skip "a killed process says nothing of its memory";
 }
 
 @test "fc-store init, killed at each of its writes, makes one when it runs again" {
-    plain
     rm fc.db*
     mkdir kept
     : >kept/fc.db # restore has something to copy; an empty file is none yet

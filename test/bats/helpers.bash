@@ -65,6 +65,17 @@ needs() {
     command -v "$1" >/dev/null || { echo "$1 is missing: apt-get install $2"; return 1; }
 }
 
+# at_time OFFSET COMMAND ...: by another clock. A sanitizer's runtime has to be loaded first.
+at_time() {
+    local offset=$1 preload
+
+    shift
+    needs faketime faketime || return
+    preload=$(faketime -f +0 printenv LD_PRELOAD)
+    ! sanitized || preload=$(ldd "$BUILD/bin/fc-work" | awk '/libasan/ { print $3 }'):$preload
+    LD_PRELOAD=$preload FAKETIME=$offset "$@"
+}
+
 # expect STATUS COMMAND ...: runs it as `run` does, and fails with its output on another status.
 expect() {
     local want=$1

@@ -134,9 +134,7 @@ seen() {
     same "fc-rollout: fleet shops: no device failed or timed out" "$stderr"
     fc-rollout step >/dev/null
     fc-work drain
-    needs faketime faketime
-    if sanitized; then skip "faketime and sanitizers do not go together"; fi
-    expect 0 faketime -f '+25h' fc-rollout step
+    expect 0 at_time +25h fc-rollout step
     has "$output" "fleet/shops advanced: Failed: "
     expect 0 fc-rollout status -o table
     has "${lines[2]}" "shops: Failed: "

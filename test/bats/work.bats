@@ -59,7 +59,7 @@ ready() { sqlite3 fc.db 'SELECT count(*) FROM task WHERE state = 0'; }
         timeout -s KILL "$delay" fc-work drain || true
     done
     # What was leased comes back when the lease is over, and is done a while later.
-    sqlite3 fc.db 'UPDATE task SET lease = 1 WHERE lease > 0'
+    sqlite3 -cmd '.timeout 10000' fc.db 'UPDATE task SET lease = 1 WHERE lease > 0'
     fc-work drain
     sqlite3 fc.db "UPDATE task SET due = 0 WHERE queue = 'render' OR error IS NOT NULL"
     fc-work drain
