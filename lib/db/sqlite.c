@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "base/log.h"
@@ -26,6 +27,7 @@ struct db {
     bool seen;      /* attached */
     bool seen_lost; /* it was found damaged: attached again at the next call */
     bool side;      /* this is the lossy side itself */
+    bool create;    /* DB_CREATE was given */
     bool synced;    /* a commit waits for the disk */
     int depth;      /* savepoints */
     int watch;      /* inotify descriptor or -1 */
@@ -75,10 +77,25 @@ static bool seen_damaged(struct db *d)
     return true;
 }
 
+/* Even reading needs to write: the write-ahead log's index is a file beside the store. */
+static bool on_read_only(const char *path)
+{
+    char *dir AUTO_FREE = xstrdup(path), *slash = strrchr(dir, '/');
+    struct statvfs v;
+
+    if (slash)
+        slash[slash == dir] = '\0';
+    return statvfs(slash ? dir : ".", &v) == 0 && v.f_flag & ST_RDONLY;
+}
+
 static int cannot_open(struct db *d, struct err *e)
 {
     int why = d->h ? sqlite3_system_errno(d->h) : 0;
     struct stat st;
+
+    if ((d->create || access(d->path, F_OK) == 0) && on_read_only(d->path))
+        return err_set(e, FC_DENIED, "%s: the store cannot be opened: the file system is read-only",
+            d->path);
 
     if (stat(d->path, &st) < 0)
         return err_set(e, errno == EACCES ? FC_DENIED : FC_NOTFOUND, "%s: the store cannot be "
@@ -255,6 +272,7 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
     d = xcalloc(1, sizeof *d);
     d->watch = -1;
     d->side = flags & DB_SEEN;
+    d->create = flags & DB_CREATE;
     d->path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
     if (flags & DB_CREATE)
         of |= SQLITE_OPEN_CREATE;

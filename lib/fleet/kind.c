@@ -63,7 +63,7 @@ const struct kind kinds[] = {
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"OWNER", "metadata.owner", COL_TEXT, false},
-            {"SELECTOR", "spec.selector.matchLabels", COL_LABELS, false},
+            {"MATCH LABELS", "spec.selector.matchLabels", COL_LABELS, false},
             {"TEMPLATE VERSION", "metadata.annotations.fleet-controller/templateVersion",
                 COL_TEXT, false},
             {"BATCH", "status.rollout.currentBatch", COL_TEXT, false},
@@ -138,6 +138,7 @@ const struct kind kinds[] = {
         .shorts = SHORTS("repo"),
         .schema = "Repository",
         .flags = KIND_APPLY | KIND_LABELS | KIND_SECRETS,
+        .effects = EFFECT_SOURCE,
         .fields = FIELDS(
             STORED_FIELDS,
             {"spec.type", FIELD_STRING},

@@ -30,6 +30,7 @@ enum kind_effect {
     EFFECT_DEVICE = 1 << 0,   /* labels decide memberships; spec decides the rendered spec */
     EFFECT_FLEET = 1 << 1,    /* selector decides memberships; template makes versions */
     EFFECT_CSR = 1 << 2,      /* may be signed */
+    EFFECT_SOURCE = 1 << 3,   /* whether it is there makes fleets valid that refer to it */
 };
 
 enum kind_flag {

@@ -38,7 +38,10 @@ static int check(const struct apply_options *o, struct item *it, struct err *e)
     int i, n;
 
     if (!kind) {
-        complain(o, it, "kind", "is required", e);
+        if (jv_get_kind(it->doc->v) == JV_KIND_OBJECT)
+            complain(o, it, "kind", "is required", e);
+        else
+            complain(o, it, "", "must be an object", e);
         return 1;
     }
     it->kind = kind_parse(kind, &why);

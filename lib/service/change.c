@@ -163,6 +163,8 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
         if (selector && membership_of_fleet(s, a, new, false, now, who, e) < 0)
             return -1;
     }
+    if (!old && new->kind->effects & EFFECT_SOURCE)
+        return rollout_sources_changed(s, new->org, now, who, e);
     return 0;
 }
 
@@ -329,6 +331,8 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
         rollout_forget(s, r.id, e) < 0 || delete_children(s, a, &r, e) < 0))
         return -1;
     if (res_delete(s, &r, e) < 0 || revision_add(s, who, &r, true, e) < 0)
+        return -1;
+    if (k->effects & EFFECT_SOURCE && rollout_sources_changed(s, org, now_us(), who, e) < 0)
         return -1;
     return add_event(s, &r, who, "ResourceDeleted", "The resource was deleted.", NULL, e);
 }

@@ -141,6 +141,33 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
     return rollout_put(s, &o, e) < 0 ? -1 : task_rollout(s, fleet->org, fleet->name, 0, e);
 }
 
+int rollout_sources_changed(struct store *s, int64_t org, int64_t now, const struct actor *who,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_fleet_list, e);
+    int64_t *id = NULL;
+    size_t n = 0, i;
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    while ((rc = st_step(st, e)) == 1) {
+        id = xreallocarray(id, n + 1, sizeof *id);
+        id[n++] = st_col_int(st, 0);
+    }
+    for (i = 0; rc == 0 && i < n; i++) {
+        struct arena *a AUTO_ARENA = arena_new();
+        struct res fleet;
+
+        if (res_get_id(s, a, id[i], &fleet, e) != 1 ||
+            rollout_fleet_changed(s, a, &fleet, false, now, who, e) < 0)
+            rc = -1;
+    }
+    free(id);
+    return rc;
+}
+
 /* --- steps ------------------------------------------------------------------------------------ */
 
 /* One rollout on its way, with what each step needs. */

@@ -121,6 +121,9 @@ int device_refresh(struct store *s, struct arena *a, const struct res *device, i
  * new, and (re)starts the rollout as a task. */
 int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fleet,
     bool template_changed, int64_t now, const struct actor *who, struct err *e);
+/* A repository came or went: each fleet of the organization is valid or not anew. */
+int rollout_sources_changed(struct store *s, int64_t org, int64_t now, const struct actor *who,
+    struct err *e);
 /* Takes the rollout as far as it can go now. *moved says whether anything changed (may be NULL). */
 int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
     const struct actor *who, bool *moved, struct err *e);

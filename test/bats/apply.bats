@@ -329,3 +329,23 @@ device/g created" "$output"
     same '["Valid","False"]' \
         "$(fc-select fleet/default -q '.status.conditions[] | select(.type == "Valid") | [.type, .status]')"
 }
+
+@test "a fleet that refers to a repository is valid while that is there" {
+    valid() { fc-select fleet/f -q '.status.conditions[] | select(.type == "Valid") | .status' -o name; }
+    printf '%s\n' 'apiVersion: v1beta1' 'kind: Fleet' 'metadata: {name: f}' 'spec:' '  template:' \
+        '    spec: {config: [{name: a, gitRef: {repository: r, targetRevision: main, path: /x}}]}' |
+        fc-apply
+    same False "$(valid)"
+    printf '%s\n' 'apiVersion: v1beta1' 'kind: Repository' 'metadata: {name: r}' \
+        'spec: {type: git, url: "https://git.example/r"}' | fc-apply
+    same True "$(valid)"
+    fc-delete -y repository/r
+    same False "$(valid)"
+}
+
+@test "input that is no object" {
+    for doc in 5 '[]' '"x"'; do
+        expect 6 fc-apply <<<"$doc"
+        same "fc-apply: (stdin):1: must be an object" "$stderr"
+    done
+}

@@ -195,3 +195,15 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/ FC_C
     expect 0 timeout 1 fc-select devices -o name
     wait
 }
+
+@test "a store on a read-only file system says so" {
+    [ "$(id -u)" = 0 ] || { echo "mounting needs root"; return 1; }
+    mkdir ro
+    fc-store init -S "sqlite:$T/ro/fc.db" >/dev/null
+    expect 5 unshare -m sh -c 'mount --bind "$1/ro" "$1/ro" && mount -o remount,bind,ro "$1/ro" &&
+        fc-select -S "sqlite:$1/ro/fc.db" fleets' - "$T"
+    has "$stderr" "the file system is read-only"
+    expect 5 unshare -m sh -c 'mount --bind "$1/ro" "$1/ro" && mount -o remount,bind,ro "$1/ro" &&
+        fc-store init -S "sqlite:$1/ro/new.db"' - "$T"
+    has "$stderr" "the file system is read-only"
+}

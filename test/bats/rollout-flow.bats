@@ -449,3 +449,25 @@ shops() {
     same "4 4 4 Completed" "$sizes$(rollout shops .status)"
     same 12 "$(grep -lx 2 ./*.has | wc -l)"
 }
+
+@test "a store restored from a backup issues again, above what its devices know" {
+    fleet shops '{"app": "shop"}' one
+    fc-work drain
+    devices a:app=shop
+    succeed a
+    fc-work drain
+    sqlite3 fc.db ".backup old.db"
+    fleet shops '{"app": "shop"}' two
+    fc-work drain
+    succeed a
+    fc-work drain
+    same "two 2" "$(content a /etc/shops) $(cat a.has)"
+    stop "$API_PID"
+    rm fc.db fc.db-*
+    mv old.db fc.db
+    start_api
+    succeed a
+    fc-work drain
+    same "one 3" "$(content a /etc/shops) $(cat a.has)"
+    same "Completed UpToDate" "$(rollout shops .status) $(device a .status.updated.status)"
+}

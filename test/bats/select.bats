@@ -75,7 +75,7 @@ device/p-1" "$output"
 fleet/shops
 templateversion/shops/v1" "$output"
     expect 0 fc-select device/p-1 fleet/shops -o table
-    has "$output" "OS IMAGE" || has "$output" "SELECTOR"
+    has "$output" "OS IMAGE" || has "$output" "MATCH LABELS"
     expect 2 fc-select device/p-1 shops
 }
 
