@@ -8,11 +8,9 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/print.h"
-#include "service/compare.h"
 #include "service/input.h"
-#include "service/service.h"
+#include "service/preview.h"
 #include "service/session.h"
-#include "service/target.h"
 
 enum {
     COMPLAINTS = 20, /* devices without a valid spec that are said one by one */
@@ -58,7 +56,6 @@ struct render {
     struct printer *printer;
     struct preview_options preview;
     struct input fleets, devices;
-    const struct kind *kind;   /* Device */
     const char **files, *selector, *format, *filter;
     jv *overlay;
     size_t nfiles;
@@ -91,22 +88,11 @@ static int explain(struct render *r, const char *name, jv origins, struct err *e
     return rc;
 }
 
-static int diff(struct render *r, struct arena *a, const char *name, jv spec, struct err *e)
+static int diff(struct render *r, const char *name, jv spec, struct err *e)
 {
-    struct store *s = &r->session.store;
     struct buf out AUTO_BUF = BUF_INIT;
-    struct comparison c = {.to = spec, .colour = r->colour};
-    int64_t id, version;
-    int stale, rc;
+    int rc = preview_compare(&r->session.store, name, spec, r->colour, &out, e);
 
-    if (render_current(s, a, s->org, name, &c.from, e) < 0 ||
-        device_poll(s, s->org, name, &id, &version, &stale, e) < 0)
-        return -1;
-    c.from_label = version
-        ? arena_printf(a, "device/%s rendered version %lld", name, (long long)version)
-        : arena_printf(a, "device/%s has nothing yet", name);
-    c.to_label = arena_printf(a, "device/%s would get", name);
-    rc = compare_specs(&c, &out, e);
     if (rc <= 0)
         return rc;
     r->differ++;
@@ -127,119 +113,43 @@ static int print(struct render *r, jv doc, const char *name, const struct render
     return printer_text(r->printer, id, text.p, text.len, e);
 }
 
-/* A device without a valid spec is said and passed over; all else ends the run. */
-static int device(struct render *r, jv doc, struct err *e)
+static int device(void *ctx, const char *name, jv doc, const struct rendered *out, struct err *e)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    const char *name = json_str(doc, "metadata.name");
-    struct rendered out;
-    struct err why = {FC_OK, ""};
-    int rc;
+    struct render *r = ctx;
 
     r->seen++;
-    if (render_preview(&r->session.store, a, r->session.store.org, doc, &r->preview, &out,
-        &why) < 0) {
-        err_wrap(&why, "device/%s", name);
-        if (why.code != FC_INVALID)
-            return err_set(e, why.code, "%s", why.msg);
-        if (r->invalid++ < COMPLAINTS)
-            log_err(&why);
-        r->bad = why;
-        return 0;
-    }
     if (r->diff)
-        rc = diff(r, a, name, out.spec, e);
-    else if (r->explain)
-        rc = explain(r, name, out.origins, e);
-    else
-        rc = print(r, doc, name, &out, e);
-    rendered_free(&out);
-    return rc;
+        return diff(r, name, out->spec, e);
+    return r->explain ? explain(r, name, out->origins, e) : print(r, doc, name, out, e);
 }
 
-/* --- which devices ---------------------------------------------------------------------------- */
-
-static int stored_device(struct render *r, const struct res *res, struct err *e)
+static void invalid(void *ctx, const struct err *why)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    struct buf text AUTO_BUF = BUF_INIT;
-    jv doc AUTO_JV = jv_invalid();
+    struct render *r = ctx;
 
-    if (res_write(&r->session.store, a, res, r->preview.now, 0, &text, e) < 0 ||
-        json_parse(text.p, text.len, &doc, e) < 0)
-        return -1;
-    return device(r, doc, e);
+    r->seen++;
+    if (r->invalid++ < COMPLAINTS)
+        log_err(why);
+    r->bad = *why;
 }
 
-static int named_devices(struct render *r, int argc, char **argv, struct err *e)
-{
-    struct store *s = &r->session.store;
-
-    for (int i = 0; i < argc; i++) {
-        const char *name = target_name(r->kind, argv[i], e);
-        struct res res;
-        int rc;
-
-        if (!name || (rc = res_get(s, r->session.arena, s->org, r->kind, name, &res, e)) < 0)
-            return -1;
-        if (rc == 0)
-            return target_missing(r->kind, name, e);
-        if (stored_device(r, &res, e) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int selected_devices(struct render *r, struct err *e)
-{
-    struct selector sel;
-    struct res_query q = {
-        .org = r->session.store.org,
-        .kind = r->kind,
-        .labels = r->selector ? &sel : NULL,
-    };
-    struct res_iter *it;
-    struct res res;
-    int rc;
-
-    if (r->selector && target_selector(r->session.arena, r->kind, r->selector, &sel, e) < 0)
-        return -1;
-    if (res_list(&r->session.store, &q, &it, e) < 0)
-        return -1;
-    while ((rc = res_next(it, &res, e)) == 1)
-        if ((rc = stored_device(r, &res, e)) < 0)
-            break;
-    res_list_end(it);
-    return rc;
-}
-
-/* Documents, of devices that need not be in the store. */
-static int given_devices(struct render *r, struct err *e)
-{
-    const char *in = "-";
-
-    if (input_read(&r->devices, &in, 1, e) < 0)
-        return -1;
-    for (size_t i = 0; i < r->devices.docs->n; i++)
-        if (input_check(r->devices.docs, i, r->kind, 0, e) < 0)
-            return -1;
-    for (size_t i = 0; i < r->devices.docs->n; i++)
-        if (device(r, r->devices.docs->doc[i].v, e) < 0)
-            return -1;
-    return 0;
-}
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static int render_all(struct render *r, const struct opts *o, struct err *e)
 {
-    bool in = o->argc == 1 && !strcmp(o->argv[0], "-");
+    struct previews p = {.how = &r->preview, .each = device, .invalid = invalid, .ctx = r};
+    const char *in = o->argc == 1 && !strcmp(o->argv[0], "-") ? "-" : NULL;
+    struct store *s = &r->session.store;
 
     if (session_open(&r->session, e) < 0 || input_read(&r->fleets, r->files, r->nfiles, e) < 0 ||
         input_fleets(&r->fleets, &r->overlay, &r->preview.noverlay, e) < 0)
         return -1;
     r->preview.overlay = r->overlay;
-    if (o->argc && !in)
-        return named_devices(r, o->argc, o->argv, e);
-    return in ? given_devices(r, e) : selected_devices(r, e);
+    if (!o->argc)
+        return preview_selected(s, &p, r->selector, e);
+    if (!in)
+        return preview_named(s, &p, o->argc, o->argv, e);
+    return input_read(&r->devices, &in, 1, e) < 0 ? -1 : preview_docs(s, &p, r->devices.docs, e);
 }
 
 static int run(struct render *r, struct opts *o, struct err *e)
@@ -292,7 +202,6 @@ int main(int argc, char **argv)
 {
     struct render r = {
         .files = xcalloc((size_t)argc + 1, sizeof *r.files),
-        .kind = kind_by_id(KIND_DEVICE),
         .preview.now = now_us(),
     };
     struct err e = {FC_OK, ""};

@@ -3,21 +3,7 @@
 
 #include <string.h>
 
-/* A statement with up to three integers, run to its end. Rows changed or -1. */
-static int64_t run_ints(struct store *s, enum sql name, size_t n, const int64_t *v, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, name, e);
-    size_t i;
-
-    if (!st)
-        return -1;
-    for (i = 0; i < n; i++)
-        st_int(st, (int)i + 1, v[i]);
-    return st_run(st, e);
-}
-
-#define RUN(s, name, e, ...) \
-    run_ints(s, name, LEN(((int64_t[]){__VA_ARGS__})), (int64_t[]){__VA_ARGS__}, e)
+#include "store/ints.h"
 
 int device_add(struct store *s, const struct res *r, struct err *e)
 {
@@ -168,17 +154,7 @@ int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e)
 int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_device_stale_list, e);
-    int k = 0, rc;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, org);
-    st_int(st, 2, after);
-    st_int(st, 3, n);
-    while ((rc = st_step(st, e)) == 1)
-        ids[k++] = st_col_int(st, 0);
-    return rc < 0 ? -1 : k;
+    return LIST(s, SQL_device_stale_list, ids, e, org, after, n);
 }
 
 int rendered_put(struct store *s, const char *hash, const char *spec, int64_t now, struct err *e)
@@ -214,13 +190,12 @@ int rendered_get(struct store *s, struct arena *a, const char *hash, const char 
 int member_list(struct store *s, struct arena *a, int64_t device, struct member **out,
     struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_list, e);
+    struct stmt *st = STMT(s, SQL_member_list, e, device);
     int n = 0, cap = 0, rc;
 
     *out = NULL;
     if (!st)
         return -1;
-    st_int(st, 1, device);
     while ((rc = st_step(st, e)) == 1) {
         if (n == cap) {
             struct member *more = arena_alloc(a, (size_t)(cap = cap ? cap * 2 : 4) * sizeof *more);
@@ -275,7 +250,7 @@ int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e)
 
 int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_of, e);
+    struct stmt *st = STMT(s, SQL_member_of, e, fleet);
     size_t cap = 0;
     int rc;
 
@@ -283,7 +258,6 @@ int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct e
     *n = 0;
     if (!st)
         return -1;
-    st_int(st, 1, fleet);
     while ((rc = st_step(st, e)) == 1) {
         if (*n == cap) {
             cap = cap ? cap * 2 : 256;

@@ -3,15 +3,15 @@
 #include "store/device.h"
 
 #include "fleet/summary.h"
+#include "store/ints.h"
 
 int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_rollout_get, e);
+    struct stmt *st = STMT(s, SQL_rollout_get, e, fleet);
     int rc;
 
     if (!st)
         return -1;
-    st_int(st, 1, fleet);
     if ((rc = st_step(st, e)) != 1)
         return rc;
     *out = (struct rollout){
@@ -183,34 +183,9 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     return n;
 }
 
-static int64_t run3(struct store *s, enum sql name, int64_t p1, int64_t p2, int64_t p3,
-    struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, name, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, p1);
-    st_int(st, 2, p2);
-    st_int(st, 3, p3);
-    return st_run(st, e);
-}
-
-static int64_t run2(struct store *s, enum sql name, int64_t p1, int64_t p2, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, name, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, p1);
-    st_int(st, 2, p2);
-    return st_run(st, e);
-}
-
 int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
     int64_t version, int index, const struct batch *b, int64_t now, struct err *e)
 {
-    struct stmt *st;
     int64_t n;
 
     if (db_attach_seen(s->db, e) < 0)
@@ -218,87 +193,54 @@ int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fl
     if (b)
         n = assign_batch(s, a, org, fleet, version, index, b, now, e);
     else {
-        if (!(st = db_stmt(s->db, SQL_member_assign_all, e)))
-            return -1;
-        st_int(st, 1, fleet);
-        st_int(st, 2, version);
-        st_int(st, 3, index);
-        st_int(st, 4, now);
-        n = st_run(st, e);
-        if (n >= 0 && run3(s, SQL_member_rebatch, fleet, version, index, e) < 0)
+        n = RUN(s, SQL_member_assign_all, e, fleet, version, index, now);
+        if (n >= 0 && RUN(s, SQL_member_rebatch, e, fleet, version, index) < 0)
             return -1;
     }
-    if (n > 0 && run3(s, SQL_member_assigned_stale, fleet, version, index, e) < 0)
+    if (n > 0 && RUN(s, SQL_member_assigned_stale, e, fleet, version, index) < 0)
         return -1;
     return n;
 }
 
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_rollout_blocked, e);
-    int64_t n;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, fleet);
-    st_int(st, 2, version);
-    if (st_step(st, e) != 1)
-        return -1;
-    n = st_col_int(st, 0);
-    st_reset(st);
-    return n;
+    return ONE(s, SQL_rollout_blocked, e, fleet, version);
 }
 
 int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_deadline, e);
-    int64_t at;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, fleet);
-    if (st_step(st, e) != 1)
-        return -1;
-    at = st_col_int(st, 0);
-    st_reset(st);
-    return at;
+    return ONE(s, SQL_member_deadline, e, fleet);
 }
 
 int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
 {
-    if (run2(s, SQL_member_retry_stale, fleet, version, e) < 0)
+    if (RUN(s, SQL_member_retry_stale, e, fleet, version) < 0)
         return -1;
-    return run3(s, SQL_member_retry, fleet, version, now, e);
+    return RUN(s, SQL_member_retry, e, fleet, version, now);
 }
 
 int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e)
 {
-    return run2(s, SQL_member_timeout, fleet, before, e);
+    return RUN(s, SQL_member_timeout, e, fleet, before);
 }
 
 int rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e)
 {
-    return run2(s, SQL_member_unbatch, fleet, version, e) < 0 ? -1 : 0;
+    return RUN(s, SQL_member_unbatch, e, fleet, version) < 0 ? -1 : 0;
 }
 
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_rollout_forget, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, fleet);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return RUN(s, SQL_rollout_forget, e, fleet) < 0 ? -1 : 0;
 }
 
 int template_used(struct store *s, int64_t version, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_template_used, e);
+    struct stmt *st = STMT(s, SQL_template_used, e, version);
     int rc;
 
     if (!st)
         return -1;
-    st_int(st, 1, version);
     if ((rc = st_step(st, e)) == 1)
         st_reset(st);
     return rc;
@@ -306,44 +248,25 @@ int template_used(struct store *s, int64_t version, struct err *e)
 
 int rollout_outdate(struct store *s, int64_t fleet, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_device_outdate, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, fleet);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return RUN(s, SQL_device_outdate, e, fleet) < 0 ? -1 : 0;
 }
 
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_rollout_open, e);
-    int k = 0, rc;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, org);
-    st_int(st, 2, after);
-    st_int(st, 3, n);
-    while ((rc = st_step(st, e)) == 1)
-        ids[k++] = st_col_int(st, 0);
-    return rc < 0 ? -1 : k;
+    return LIST(s, SQL_rollout_open, ids, e, org, after, n);
 }
 
 int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t version, int batch,
     int64_t max, const char *const **names, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_batch, e);
+    struct stmt *st = STMT(s, SQL_member_batch, e, fleet, version, batch, max);
     const char **v = arena_alloc(a, (size_t)(max + 1) * sizeof *v);
     int64_t n = 0;
     int rc;
 
     if (!st)
         return -1;
-    st_int(st, 1, fleet);
-    st_int(st, 2, version);
-    st_int(st, 3, batch);
-    st_int(st, 4, max);
     while ((rc = st_step(st, e)) == 1)
         v[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
     *names = v;
@@ -353,12 +276,11 @@ int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t v
 int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
     const struct progress *p), void *ctx, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_member_progress, e);
+    struct stmt *st = STMT(s, SQL_member_progress, e, fleet);
     int rc;
 
     if (!st)
         return -1;
-    st_int(st, 1, fleet);
     while ((rc = st_step(st, e)) == 1)
         each(ctx, &(struct progress){
             .name = st_col_text(st, 0, NULL),

@@ -60,7 +60,7 @@ fc-agent: version 1 is applied (was 0)" "$stderr"
     certs=d1/var/lib/flightctl/certs
     # Of X and Y, each without zero bytes in front.
     name=$(openssl ec -in $certs/agent.key -pubout -outform DER 2>/dev/null | tail -c 64 |
-        od -An -v -tX1 -w32 | tr -d ' ' | sed -E 's/^(00)*//' | tr -d '\n' | basenc --base16 -d | openssl dgst -sha256 -binary | basenc --base32hex | tr -d '=\n' | tr A-V a-v)
+        od -An -v -tx1 -w32 | tr -d " " | tr a-f A-F | sed -E 's/^(00)*//' | tr -d '\n' | basenc --base16 -d | openssl dgst -sha256 -binary | basenc --base32hex | tr -d '=\n' | tr A-V a-v)
     same "$name" "$(known d1 .device)"
     openssl ec -in $certs/agent.key -noout -text 2>/dev/null | grep -q 'ASN1 OID: prime256v1'
     same "-----BEGIN EC PRIVATE KEY-----" "$(head -1 $certs/agent.key)"

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What several devices would get: those of the store, and such as documents describe. */
+#ifndef FC_SERVICE_PREVIEW_H
+#define FC_SERVICE_PREVIEW_H
+
+#include "service/service.h"
+
+struct previews {
+    const struct preview_options *how;
+    /* Each device that has a valid spec, in order; doc and out are borrowed and valid during the
+     * call only. Less than 0 ends it all. */
+    int (*each)(void *ctx, const char *name, jv doc, const struct rendered *out, struct err *e);
+    /* Each that has none, which is no error of these functions: "device/NAME: why". */
+    void (*invalid)(void *ctx, const struct err *why);
+    void *ctx;
+};
+
+/* Devices of the store, by operands ("x" or "device/x"). FC_NOTFOUND. */
+int preview_named(struct store *s, const struct previews *p, int argc, char **argv,
+    struct err *e);
+/* Devices of the store that a label selector matches; NULL: all. FC_INVALID. */
+int preview_selected(struct store *s, const struct previews *p, const char *selector,
+    struct err *e);
+/* Device documents, of devices that need not be in the store. None is shown unless all are valid
+ * ones (FC_INVALID). */
+int preview_docs(struct store *s, const struct previews *p, const struct docs *docs,
+    struct err *e);
+
+/* Appends a unified diff of what the device was given last and spec (borrowed). 1: they differ;
+ * 0: they are equal; -1: error. */
+int preview_compare(struct store *s, const char *name, jv spec, bool colour, struct buf *out,
+    struct err *e);
+
+#endif
