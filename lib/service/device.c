@@ -96,7 +96,7 @@ static int content_event(struct store *s, const struct res *r, const struct devi
 {
     struct event ev = {.kind = KIND_DEVICE, .name = r->name, .type = "Normal"};
 
-    if (strcmp(old->updated, now->updated) == 0)
+    if (strcmp(old->updated, now->updated) == 0 || !*old->conditions) /* it never said anything */
         return 0;
     if (strcmp(now->updated, "UpToDate") == 0) {
         ev.reason = "DeviceContentUpToDate";
