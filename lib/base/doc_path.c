@@ -9,24 +9,6 @@
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
-void path_add_name(struct buf *b, const char *name, size_t n)
-{
-    if (n && strspn(name, plain) == n) {
-        if (b->len)
-            buf_addc(b, '.');
-        buf_add(b, name, n);
-    } else {
-        buf_addc(b, '[');
-        buf_add_json(b, name, n);
-        buf_addc(b, ']');
-    }
-}
-
-void path_add_index(struct buf *b, size_t i)
-{
-    buf_printf(b, "[%zu]", i);
-}
-
 /* At the quote of ["name"]. */
 static int next_quoted(const char **path, struct path_step *step)
 {

@@ -10,10 +10,6 @@
 
 #include "base/buf.h"
 
-/* Append a step to the path in b. */
-void path_add_name(struct buf *b, const char *name, size_t n);
-void path_add_index(struct buf *b, size_t i);
-
 struct path_step {
     char *name;   /* the caller frees; NULL: an array index */
     size_t index;

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -187,30 +186,4 @@ int dir_make(const char *path, mode_t mode, struct err *e)
             *slash = '/';
     }
     return 0;
-}
-
-int file_lock(const char *path, bool wait, struct err *e)
-{
-    for (;;) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600), rc;
-        struct stat mine, there;
-
-        if (fd < 0)
-            return err_errno(e, "%s", path);
-        do
-            rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
-        while (rc < 0 && errno == EINTR);
-        if (rc < 0) {
-            rc = errno == EWOULDBLOCK ?
-                err_set(e, FC_AGAIN, "%s: in use by another process", path) :
-                err_errno(e, "%s", path);
-            close(fd);
-            return rc;
-        }
-        /* A file that was replaced while we waited protects nothing: take the new one. */
-        if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
-            mine.st_ino == there.st_ino)
-            return fd;
-        close(fd);
-    }
 }

@@ -26,8 +26,4 @@ int file_create(const char *path, const void *p, size_t n, mode_t mode, struct e
 int dir_make(const char *path, mode_t mode, struct err *e); /* with parents; exists is fine */
 int dir_sync(const char *path, struct err *e);
 
-/* Takes an exclusive lock on path, creating it 0600. Returns the descriptor that holds it;
- * -1 with FC_AGAIN when another process has it and wait is false. */
-int file_lock(const char *path, bool wait, struct err *e);
-
 #endif

@@ -267,19 +267,6 @@ bool utf8_valid(const char *s, size_t n)
     return true;
 }
 
-bool equal_secret(const void *a, size_t na, const void *b, size_t nb)
-{
-    const volatile unsigned char *x = a, *y = b;
-    unsigned char diff = 0;
-    size_t i;
-
-    if (na != nb)
-        return false;
-    for (i = 0; i < na; i++)
-        diff |= (unsigned char)(x[i] ^ y[i]);
-    return diff == 0;
-}
-
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX])
 {
     unsigned char d[SHA256_DIGEST_LENGTH];

@@ -45,9 +45,6 @@ enum { UUID_LEN = 37 };
 void uuid_random(char out[UUID_LEN]); /* version 4, from getrandom(2) */
 bool is_uuid(const char *s);          /* 8-4-4-4-12 lower- or upper-case hex digits */
 
-/* Compares without a data-dependent branch; lengths may differ (and leak). */
-bool equal_secret(const void *a, size_t na, const void *b, size_t nb);
-
 /* SHA-256 of p as 64 lower-case hex digits and a NUL (libmd). */
 enum { SHA256_HEX = 65 };
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX]);

@@ -53,7 +53,6 @@ void st_free(struct stmt *st);
 
 /* Parameters from 1. Texts are borrowed until the statement is reset. NULL binds NULL. */
 void st_text(struct stmt *st, int i, const char *s);
-void st_textn(struct stmt *st, int i, const char *s, size_t n);
 void st_int(struct stmt *st, int i, int64_t n);
 void st_null(struct stmt *st, int i);
 

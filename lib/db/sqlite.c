@@ -495,11 +495,6 @@ void st_text(struct stmt *st, int i, const char *s)
     bound(st, s ? sqlite3_bind_text(st->s, i, s, -1, SQLITE_STATIC) : sqlite3_bind_null(st->s, i));
 }
 
-void st_textn(struct stmt *st, int i, const char *s, size_t n)
-{
-    bound(st, sqlite3_bind_text64(st->s, i, s, n, SQLITE_STATIC, SQLITE_UTF8));
-}
-
 void st_int(struct stmt *st, int i, int64_t n)
 {
     bound(st, sqlite3_bind_int64(st->s, i, n));

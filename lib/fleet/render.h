@@ -62,12 +62,10 @@ enum {
  * TEXT and getOrDefault LABELS KEY DEFAULT, pipelines, parentheses, {{- -}} trimming, comments) as
  * Go's text/template with missingkey=error would: a label that is missing is an error, but
  * index gives "" for it. FC_INVALID quotes the parameter. What was appended before stays. */
-int template_fill(const char *text, jv metadata, struct buf *out, struct err *e);
+int template_filln(const char *text, size_t n, jv metadata, struct buf *out, struct err *e);
 /* Checks the syntax alone: what can be said before a device is known. */
 int template_check(const char *text, struct err *e);
-
-/* The same for text that may hold NUL bytes, such as a file's content. */
-int template_filln(const char *text, size_t n, jv metadata, struct buf *out, struct err *e);
+/* The same for text that may hold NUL bytes, such as a file's content, as template_filln takes it. */
 int template_checkn(const char *text, size_t n, struct err *e);
 
 #endif

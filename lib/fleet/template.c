@@ -646,11 +646,6 @@ int template_filln(const char *text, size_t n, jv metadata, struct buf *out, str
     return run(text, n, metadata, false, out, e);
 }
 
-int template_fill(const char *text, jv metadata, struct buf *out, struct err *e)
-{
-    return run(text, strlen(text), metadata, false, out, e);
-}
-
 int template_checkn(const char *text, size_t n, struct err *e)
 {
     AUTO_BUF struct buf out = BUF_INIT;

@@ -184,18 +184,3 @@ int task_recover(struct store *s, int64_t now, struct err *e)
         n++;
     }
 }
-
-int64_t task_next_due(struct store *s, const char *queue, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_task_next_due, e);
-    int64_t due = 0;
-
-    if (!st)
-        return -1;
-    st_text(st, 1, queue);
-    if (st_step(st, e) < 0)
-        return -1;
-    due = st_col_int(st, 0);
-    st_reset(st);
-    return due;
-}

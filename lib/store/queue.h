@@ -35,7 +35,5 @@ int task_failed(struct store *s, const struct task *t, const char *owner, const 
     int64_t now, struct err *e);
 /* Leases that ran out become ready again (or dead letters). In a transaction. How many. */
 int task_recover(struct store *s, int64_t now, struct err *e);
-/* Earliest due time of ready tasks in a queue; 0: none. */
-int64_t task_next_due(struct store *s, const char *queue, struct err *e);
 
 #endif

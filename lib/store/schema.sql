@@ -153,8 +153,3 @@ CREATE TABLE task (
 );
 CREATE UNIQUE INDEX task_dedupe ON task (dedupe) WHERE state = 0;
 CREATE INDEX task_due ON task (state, queue, due);
-CREATE TABLE lock (
-    name TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    lease INTEGER NOT NULL
-) WITHOUT ROWID;

@@ -230,30 +230,3 @@ fail:
     st_free(st);
     return -1;
 }
-
-int lock_take(struct store *s, const char *name, const char *owner, int64_t now, int64_t until,
-    struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_lock_take, e);
-    int64_t n;
-
-    if (!st)
-        return -1;
-    st_text(st, 1, name);
-    st_text(st, 2, owner);
-    st_int(st, 3, until);
-    st_int(st, 4, now);
-    n = st_run(st, e);
-    return n < 0 ? -1 : n > 0;
-}
-
-int lock_release(struct store *s, const char *name, const char *owner, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_lock_release, e);
-
-    if (!st)
-        return -1;
-    st_text(st, 1, name);
-    st_text(st, 2, owner);
-    return st_run(st, e) < 0 ? -1 : 0;
-}

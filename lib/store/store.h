@@ -87,12 +87,4 @@ struct seen {
 /* One lossy write, outside of any transaction of the caller. */
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e);
 
-/* --- locks ---------------------------------------------------------------------------------- */
-
-/* Takes or extends a lock until `until` (us) for the owner's token. 1 taken, 0 another one has
- * it, -1 error. A transaction of its own unless one is open. */
-int lock_take(struct store *s, const char *name, const char *owner, int64_t now, int64_t until,
-    struct err *e);
-int lock_release(struct store *s, const char *name, const char *owner, struct err *e);
-
 #endif

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The store itself, organizations, events, revisions, locks.
+-- The store itself, organizations, events, revisions.
 
 -- :name user_version
 PRAGMA user_version
@@ -35,14 +35,6 @@ WHERE org = ?1 AND kind = ?4 AND name = ?5 AND seq < ?2 ORDER BY seq DESC LIMIT 
 -- :name revision_add
 INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-
--- :name lock_take
-INSERT INTO lock (name, owner, lease) VALUES (?1, ?2, ?3)
-ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, lease = excluded.lease
-WHERE lock.lease < ?4 OR lock.owner = excluded.owner
-
--- :name lock_release
-DELETE FROM lock WHERE name = ?1 AND owner = ?2
 
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1
