@@ -65,7 +65,7 @@ enum {
 int template_filln(const char *text, size_t n, jv metadata, struct buf *out, struct err *e);
 /* Checks the syntax alone: what can be said before a device is known. */
 int template_check(const char *text, struct err *e);
-/* The same for text that may hold NUL bytes, such as a file's content, as template_filln takes it. */
+/* The same for text that may hold NUL bytes, as template_filln takes it: a file's content. */
 int template_checkn(const char *text, size_t n, struct err *e);
 
 #endif
