@@ -125,7 +125,7 @@ anything() { :; } # each of its steps is all or nothing: what comes at the end t
     dump() { contents "$@"; }
     dump fc.db >after
     # The first run takes back what was leased, which is due again a while later.
-    again() { faketime '+2 minutes' fc-work drain && faketime '+5 minutes' fc-work drain; }
+    again() { at_time +2m fc-work drain && at_time +5m fc-work drain; }
     AGAIN=(again)
     kills anything fc-work drain
 }
