@@ -233,6 +233,8 @@ int revision_add(struct store *s, const struct actor *who, const struct res *r, 
     st_text(st, 7, who->name);
     st_text(st, 8, who->reason);
     st_text(st, 9, deleted ? NULL : doc.p);
+    st_int(st, 10, r->created);
+    st_text(st, 11, r->owner);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 

@@ -153,3 +153,18 @@ CREATE TABLE task (
 );
 CREATE UNIQUE INDEX task_dedupe ON task (dedupe) WHERE state = 0;
 CREATE INDEX task_due ON task (state, queue, due);
+
+-- Revisions are counted by resource, and keep what undoing needs. Whether a device was silent for
+-- too long is a column that a sweep keeps, so that states can be sought in an index.
+-- :name migrate_2
+ALTER TABLE revision ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE revision ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE revision ADD COLUMN owner TEXT;
+UPDATE revision SET
+    rev = (SELECT count(*) FROM revision p WHERE p.org = revision.org AND p.kind = revision.kind
+        AND p.name = revision.name AND p.id <= revision.id),
+    created = coalesce((SELECT r.created FROM resource r WHERE r.org = revision.org
+        AND r.kind = revision.kind AND r.name = revision.name AND r.uid = revision.uid), at);
+DROP INDEX revision_name;
+CREATE UNIQUE INDEX revision_name ON revision (org, kind, name, rev);
+ALTER TABLE device ADD COLUMN disconnected INTEGER NOT NULL DEFAULT 0;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-static const enum sql migrations[] = {SQL_migrate_1};
+static const enum sql migrations[] = {SQL_migrate_1, SQL_migrate_2};
 _Static_assert(LEN(migrations) == STORE_SCHEMA, "a migration for each schema version");
 
 static int one_int(struct db *d, enum sql name, int64_t *out, struct err *e)

@@ -33,8 +33,9 @@ SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details F
 WHERE org = ?1 AND kind = ?4 AND name = ?5 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
 
 -- :name revision_add
-INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc, created, owner, rev)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, coalesce(max(rev), 0) + 1 FROM revision
+WHERE org = ?1 AND kind = ?2 AND name = ?3
 
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1
