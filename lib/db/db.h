@@ -35,6 +35,11 @@ void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back
  * connection of its own, DB_SEEN). Made anew when it is gone or damaged. Cheap when it was done. */
 int db_attach_seen(struct db *d, struct err *e);
 
+/* The schema version of the tables; 0: an empty database. FC_INVALID: another program's. */
+int db_schema(struct db *d, int64_t *version, struct err *e);
+/* Runs a migration, which leads to this version; in a write transaction. */
+int db_migrate(struct db *d, const char *sql, int version, struct err *e);
+
 int db_exec(struct db *d, const char *sql, struct err *e); /* several statements, no results */
 int db_begin(struct db *d, bool write, struct err *e);     /* write: takes the write lock now */
 int db_commit(struct db *d, struct err *e);
@@ -67,7 +72,6 @@ int64_t st_col_int(struct stmt *st, int i);
 const char *st_col_text(struct stmt *st, int i, size_t *n); /* NULL for NULL; n may be NULL */
 bool st_col_null(struct stmt *st, int i);
 
-int64_t db_last_id(struct db *d); /* of the last INSERT into a table with an integer key */
 /* A number that differs when another connection has committed since; the same otherwise. -1 on an
  * error. */
 int64_t db_data_version(struct db *d, struct err *e);

@@ -14,26 +14,36 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "db/db.h"
+#include "db/ops.h"
 
-struct stmt {
-    sqlite3_stmt *s;
-    struct db *db;
-};
+enum { APPLICATION = 0x66632d31 }; /* "fc-1": what file(1) and we know a store by */
 
-struct db {
+struct sqlite {
+    struct db db;
     sqlite3 *h;
-    char *path;
     bool seen;      /* attached */
     bool seen_lost; /* it was found damaged: attached again at the next call */
     bool side;      /* this is the lossy side itself */
     bool create;    /* DB_CREATE was given */
     bool synced;    /* a commit waits for the disk */
-    int depth;      /* savepoints */
     int watch;      /* inotify descriptor or -1 */
     struct stmt *version;
-    struct stmt *named[SQL_COUNT];
 };
+
+struct sqlite_stmt {
+    struct stmt st;
+    sqlite3_stmt *s;
+};
+
+static struct sqlite *of(struct db *d)
+{
+    return (struct sqlite *)d;
+}
+
+static sqlite3_stmt *raw(struct stmt *st)
+{
+    return ((struct sqlite_stmt *)st)->s;
+}
 
 static char *seen_path(const char *path)
 {
@@ -64,7 +74,7 @@ static int is_ok(void *ctx, int n, char **value, char **name)
 }
 
 /* Something read is damaged: is it the lossy side? Then the same call works again later. */
-static bool seen_damaged(struct db *d)
+static bool seen_damaged(struct sqlite *d)
 {
     bool ok = false;
 
@@ -72,7 +82,7 @@ static bool seen_damaged(struct db *d)
         return d->seen_lost;
     if (sqlite3_exec(d->h, "PRAGMA seen.quick_check(1)", is_ok, &ok, NULL) == SQLITE_OK && ok)
         return false;
-    seen_put_aside(d->path);
+    seen_put_aside(d->db.path);
     d->seen_lost = true;
     return true;
 }
@@ -88,25 +98,25 @@ static bool on_read_only(const char *path)
     return statvfs(slash ? dir : ".", &v) == 0 && v.f_flag & ST_RDONLY;
 }
 
-static int cannot_open(struct db *d, struct err *e)
+static int cannot_open(struct sqlite *d, struct err *e)
 {
     int why = d->h ? sqlite3_system_errno(d->h) : 0;
     struct stat st;
 
-    if ((d->create || access(d->path, F_OK) == 0) && on_read_only(d->path))
+    if ((d->create || access(d->db.path, F_OK) == 0) && on_read_only(d->db.path))
         return err_set(e, FC_DENIED, "%s: the store cannot be opened: the file system is read-only",
-            d->path);
+            d->db.path);
 
-    if (stat(d->path, &st) < 0)
+    if (stat(d->db.path, &st) < 0)
         return err_set(e, errno == EACCES ? FC_DENIED : FC_NOTFOUND, "%s: the store cannot be "
-            "opened: %s", d->path, strerror(errno));
+            "opened: %s", d->db.path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return err_set(e, FC_INVALID, "%s: not a store: not a file", d->path);
+        return err_set(e, FC_INVALID, "%s: not a store: not a file", d->db.path);
     return err_set(e, why == EACCES || why == EPERM ? FC_DENIED : FC_FAIL,
-        "%s: the store cannot be opened%s%s", d->path, why ? ": " : "", why ? strerror(why) : "");
+        "%s: the store cannot be opened%s%s", d->db.path, why ? ": " : "", why ? strerror(why) : "");
 }
 
-static int db_error(struct db *d, struct err *e, int rc)
+static int db_error(struct sqlite *d, struct err *e, int rc)
 {
     int extended = d->h ? sqlite3_extended_errcode(d->h) : rc;
     int why = d->h ? sqlite3_system_errno(d->h) : 0;
@@ -115,26 +125,26 @@ static int db_error(struct db *d, struct err *e, int rc)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return err_set(e, FC_AGAIN, "%s: the store is busy", d->path);
+        return err_set(e, FC_AGAIN, "%s: the store is busy", d->db.path);
     case SQLITE_FULL:
-        return err_set(e, FC_FAIL, "%s: no space left on the device", d->path);
+        return err_set(e, FC_FAIL, "%s: no space left on the device", d->db.path);
     case SQLITE_IOERR:
         if (why == ENOSPC || why == EDQUOT || extended == SQLITE_IOERR_SHMSIZE)
-            return err_set(e, FC_FAIL, "%s: no space left on the device", d->path);
-        return err_set(e, FC_FAIL, "%s: %s%s%s", d->path, m, why ? ": " : "",
+            return err_set(e, FC_FAIL, "%s: no space left on the device", d->db.path);
+        return err_set(e, FC_FAIL, "%s: %s%s%s", d->db.path, m, why ? ": " : "",
             why ? strerror(why) : "");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return err_set(e, FC_DENIED, "%s: the store cannot be written: %s", d->path, m);
+        return err_set(e, FC_DENIED, "%s: the store cannot be written: %s", d->db.path, m);
     case SQLITE_CANTOPEN:
         return cannot_open(d, e);
     case SQLITE_NOTADB:
-        return err_set(e, FC_INVALID, "%s: not a store: %s", d->path, m);
+        return err_set(e, FC_INVALID, "%s: not a store: %s", d->db.path, m);
     case SQLITE_CORRUPT:
         if (seen_damaged(d))
-            return err_set(e, FC_AGAIN, "%s-seen: damaged and made anew: try again", d->path);
-        return err_set(e, FC_FAIL, "%s: the store is damaged: %s", d->path, m);
+            return err_set(e, FC_AGAIN, "%s-seen: damaged and made anew: try again", d->db.path);
+        return err_set(e, FC_FAIL, "%s: the store is damaged: %s", d->db.path, m);
     case SQLITE_CONSTRAINT:
         switch (extended) {
         case SQLITE_CONSTRAINT_UNIQUE:
@@ -142,14 +152,14 @@ static int db_error(struct db *d, struct err *e, int rc)
         case SQLITE_CONSTRAINT_ROWID:
             return err_set(e, FC_CONFLICT, "%s", m);
         default: /* a rule of the tables that this code should have kept */
-            return err_set(e, FC_FAIL, "%s: %s", d->path, m);
+            return err_set(e, FC_FAIL, "%s: %s", d->db.path, m);
         }
     case SQLITE_TOOBIG:
         return err_set(e, FC_INVALID, "too large for the store");
     case SQLITE_NOMEM:
         die("out of memory");
     default:
-        return err_set(e, FC_FAIL, "%s: %s", d->path, m);
+        return err_set(e, FC_FAIL, "%s: %s", d->db.path, m);
     }
 }
 
@@ -183,35 +193,36 @@ static int refuse_network(const char *path, struct err *e)
 
 /* The lossy side, as private as the store and of the same owner, whoever comes first. Made again
  * when it is gone or damaged. */
-static int seen_make(struct db *side, const char *store, struct err *e)
+static int seen_make(struct sqlite *side, const char *store, struct err *e)
 {
     int fd AUTO_CLOSE = -1;
     struct stat st;
 
-    fd = open(side->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = open(side->db.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return errno == EEXIST ? 0 : err_errno(e, "%s", side->path);
+        return errno == EEXIST ? 0 : err_errno(e, "%s", side->db.path);
     if (stat(store, &st) == 0 && (fchmod(fd, st.st_mode & 0777) < 0 ||
         (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)))
-        return err_errno(e, "%s", side->path);
+        return err_errno(e, "%s", side->db.path);
     return 0;
 }
 
 static const char seen_tables[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-    "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)";
+    "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS seen_at ON seen (at)";
 
-static int seen_setup(struct db *side, struct err *e)
+static int seen_setup(struct sqlite *side, struct err *e)
 {
     int rc = sqlite3_exec(side->h, seen_tables, NULL, NULL, NULL);
 
     return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
 }
 
-static int connect_to(struct db *d, int flags, struct err *e)
+static int connect_to(struct sqlite *d, int flags, struct err *e)
 {
     /* A path is never taken for the URI that it looks like. */
-    char *path AUTO_FREE = strncmp(d->path, "file:", 5) ? xstrdup(d->path) :
-        xasprintf("./%s", d->path);
+    char *path AUTO_FREE = strncmp(d->db.path, "file:", 5) ? xstrdup(d->db.path) :
+        xasprintf("./%s", d->db.path);
     int rc = sqlite3_open_v2(path, &d->h, flags, NULL);
 
     if (rc != SQLITE_OK)
@@ -222,7 +233,7 @@ static int connect_to(struct db *d, int flags, struct err *e)
     return 0;
 }
 
-static int open_seen(struct db *d, const char *store, int flags, struct err *e)
+static int open_seen(struct sqlite *d, const char *store, int flags, struct err *e)
 {
     int again = 1;
 
@@ -245,35 +256,41 @@ static int open_seen(struct db *d, const char *store, int flags, struct err *e)
 }
 
 /* The mode stays with the file, so what is somebody else's keeps its own. */
-static int write_ahead(struct db *d, struct err *e)
+static int write_ahead(struct sqlite *d, struct err *e)
 {
-    struct stmt *st = db_prepare(d, "PRAGMA schema_version", e);
+    struct stmt *st = db_prepare(&d->db, "PRAGMA schema_version", e);
     int rc = st ? st_step(st, e) : -1;
     bool empty = rc == 1 && st_col_int(st, 0) == 0;
 
     st_free(st);
-    return rc < 0 ? -1 : empty ? db_exec(d, "PRAGMA journal_mode=WAL", e) : 0;
+    return rc < 0 ? -1 : empty ? db_exec(&d->db, "PRAGMA journal_mode=WAL", e) : 0;
 }
 
-int db_open(struct db **out, const char *url, int flags, struct err *e)
+static void sqlite_close(struct db *db)
+{
+    struct sqlite *d = of(db);
+
+    st_free(d->version);
+    sqlite3_close(d->h);
+    if (d->watch >= 0)
+        close(d->watch);
+    free(d);
+}
+
+static int sqlite_open(struct db **out, const char *url, int flags, struct err *e)
 {
     int of = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
         SQLITE_OPEN_URI, rc;
-    struct db *d;
+    struct sqlite *d;
 
-    if (strncmp(url, "sqlite:", 7) != 0 || url[7] == '\0') {
-        if (strncmp(url, "https://", 8) == 0)
-            return err_set(e, FC_USAGE, "%s: this command works on a store of its own, not "
-                "through an API", url);
-        return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH)", url);
-    }
     if (refuse_network(url + 7, e) < 0)
         return -1;
     d = xcalloc(1, sizeof *d);
+    d->db.ops = &db_sqlite;
     d->watch = -1;
     d->side = flags & DB_SEEN;
     d->create = flags & DB_CREATE;
-    d->path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
+    d->db.path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
     if (flags & DB_CREATE)
         of |= SQLITE_OPEN_CREATE;
     if (flags & DB_SEEN)
@@ -283,32 +300,16 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
     if (rc == 0 && flags & DB_CREATE)
         rc = write_ahead(d, e);
     if (rc < 0) {
-        db_close(d);
+        db_close(&d->db);
         return -1;
     }
-    *out = d;
+    *out = &d->db;
     return 0;
 }
 
-void db_patience(struct db *d, int ms)
+static void sqlite_patience(struct db *d, int ms)
 {
-    sqlite3_busy_timeout(d->h, ms);
-}
-
-void db_close(struct db *d)
-{
-    int i;
-
-    if (!d)
-        return;
-    for (i = 0; i < SQL_COUNT; i++)
-        st_free(d->named[i]);
-    st_free(d->version);
-    sqlite3_close(d->h);
-    if (d->watch >= 0)
-        close(d->watch);
-    free(d->path);
-    free(d);
+    sqlite3_busy_timeout(of(d)->h, ms);
 }
 
 /* "file:PATH?mode=ro", escaped. Read only, because a transaction that writes takes the write lock
@@ -350,218 +351,198 @@ static int make_seen(struct db *d, struct err *e)
     return 0;
 }
 
-int db_attach_seen(struct db *d, struct err *e)
+static int sqlite_attach_seen(struct db *db, struct err *e)
 {
     char *path AUTO_FREE = NULL, *uri AUTO_FREE = NULL;
+    struct sqlite *d = of(db);
     struct err why = {0};
 
-    if (d->seen && (!d->seen_lost || db_in_transaction(d)))
+    if (d->seen && (!d->seen_lost || db_in_transaction(db)))
         return 0;
-    if (d->seen && db_exec(d, "DETACH seen", e) < 0)
+    if (d->seen && db_exec(db, "DETACH seen", e) < 0)
         return -1;
     d->seen = d->seen_lost = false;
-    path = seen_path(d->path);
-    uri = seen_uri(d->path);
-    if (access(path, F_OK) < 0 && make_seen(d, e) < 0)
+    path = seen_path(db->path);
+    uri = seen_uri(db->path);
+    if (access(path, F_OK) < 0 && make_seen(db, e) < 0)
         return -1;
-    if (attach(d, uri, &why) < 0) { /* damaged: opened to be written it is made anew */
-        if (make_seen(d, e) < 0 || attach(d, uri, e) < 0)
+    if (attach(db, uri, &why) < 0) { /* damaged: opened to be written it is made anew */
+        if (make_seen(db, e) < 0 || attach(db, uri, e) < 0)
             return -1;
     }
     d->seen = true;
     /* Whoever makes it just now may not be done, or was killed. */
     if (sqlite3_table_column_metadata(d->h, "seen", "seen", "at", NULL, NULL, NULL, NULL, NULL))
-        return make_seen(d, e);
+        return make_seen(db, e);
     return 0;
 }
 
-int db_exec(struct db *d, const char *sql, struct err *e)
+static int one_number(struct db *d, const char *sql, int64_t *out, struct err *e)
 {
-    int rc = sqlite3_exec(d->h, sql, NULL, NULL, NULL);
+    struct stmt *st = db_prepare(d, sql, e);
+    int rc = st ? st_step(st, e) : -1;
 
-    return rc == SQLITE_OK ? 0 : db_error(d, e, rc);
+    if (rc == 1)
+        *out = st_col_int(st, 0);
+    st_free(st);
+    return rc == 1 ? 0 : -1;
 }
 
-int db_begin(struct db *d, bool write, struct err *e)
+static int sqlite_schema(struct db *d, int64_t *v, struct err *e)
 {
+    int64_t app, tables;
+
+    if (one_number(d, "PRAGMA user_version", v, e) < 0 ||
+        one_number(d, "PRAGMA application_id", &app, e) < 0)
+        return -1;
+    if (app == APPLICATION && *v > 0)
+        return 0;
+    if (one_number(d, "SELECT count(*) FROM sqlite_schema", &tables, e) < 0)
+        return -1;
+    if (app || *v || tables)
+        return err_set(e, FC_INVALID, "%s: not a store: another program's database", d->path);
+    return 0;
+}
+
+static int sqlite_migrate(struct db *d, const char *sql, int version, struct err *e)
+{
+    char pragma[96];
+
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d; PRAGMA application_id = %d",
+        version, APPLICATION);
+    return db_exec(d, sql, e) < 0 ? -1 : db_exec(d, pragma, e);
+}
+
+static int sqlite_exec(struct db *d, const char *sql, struct err *e)
+{
+    int rc = sqlite3_exec(of(d)->h, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_error(of(d), e, rc);
+}
+
+static int sqlite_begin(struct db *db, bool write, struct err *e)
+{
+    struct sqlite *d = of(db);
+
     /* The builder of the library may have chosen less; readers need not be told. */
     if (write && !d->side && !d->synced) {
-        if (db_exec(d, "PRAGMA synchronous=FULL", e) < 0)
+        if (db_exec(db, "PRAGMA synchronous=FULL", e) < 0)
             return -1;
         d->synced = true;
     }
-    return db_exec(d, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
+    return db_exec(db, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
 }
 
-int db_commit(struct db *d, struct err *e)
+static bool sqlite_in_transaction(struct db *d)
 {
-    if (db_exec(d, "COMMIT", e) < 0) {
-        db_rollback(d);
-        return -1;
-    }
-    d->depth = 0;
-    return 0;
+    return !sqlite3_get_autocommit(of(d)->h);
 }
 
-void db_rollback(struct db *d)
+static void sqlite_rollback(struct db *d)
 {
-    if (db_in_transaction(d))
-        sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
-    d->depth = 0;
+    if (sqlite_in_transaction(d))
+        sqlite3_exec(of(d)->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
-bool db_in_transaction(struct db *d)
+static int sqlite_commit(struct db *d, struct err *e)
 {
-    return !sqlite3_get_autocommit(d->h);
+    if (db_exec(d, "COMMIT", e) == 0)
+        return 0;
+    sqlite_rollback(d);
+    return -1;
 }
 
-static int savepoint(struct db *d, const char *verb, int depth, struct err *e)
+static struct stmt *sqlite_prepare(struct db *d, const char *sql, bool kept, struct err *e)
 {
-    char sql[64];
+    struct sqlite_stmt *st = xcalloc(1, sizeof *st);
+    int rc = sqlite3_prepare_v3(of(d)->h, sql, -1, 0, &st->s, NULL);
 
-    snprintf(sql, sizeof sql, "%s sp%d", verb, depth);
-    return db_exec(d, sql, e);
-}
-
-int db_savepoint(struct db *d, struct err *e)
-{
-    if (!db_in_transaction(d)) /* a full disk may have ended it; alone this one would commit */
-        return err_set(e, FC_FAIL, "%s: the transaction was undone", d->path);
-    if (savepoint(d, "SAVEPOINT", d->depth, e) < 0)
-        return -1;
-    d->depth++;
-    return 0;
-}
-
-int db_release(struct db *d, struct err *e)
-{
-    return savepoint(d, "RELEASE", --d->depth, e);
-}
-
-void db_rollback_to(struct db *d)
-{
-    d->depth--;
-    if (db_in_transaction(d)) { /* a full disk may have ended the transaction already */
-        savepoint(d, "ROLLBACK TO", d->depth, NULL);
-        savepoint(d, "RELEASE", d->depth, NULL);
-    }
-}
-
-struct stmt *db_prepare(struct db *d, const char *sql, struct err *e)
-{
-    struct stmt *st = xcalloc(1, sizeof *st);
-    int rc = sqlite3_prepare_v3(d->h, sql, -1, 0, &st->s, NULL);
-
-    st->db = d;
+    (void)kept;
     if (rc != SQLITE_OK) {
-        db_error(d, e, rc);
+        db_error(of(d), e, rc);
         free(st);
         return NULL;
     }
-    return st;
+    return &st->st;
 }
 
-struct stmt *db_stmt(struct db *d, enum sql name, struct err *e)
+static void sqlite_free(struct stmt *st)
 {
-    struct stmt *st = d->named[name];
-
-    if (!st) {
-        st = d->named[name] = db_prepare(d, sql_text[name], e);
-        return st;
-    }
-    if (sqlite3_stmt_busy(st->s)) /* somebody up the stack still reads from it */
-        die("used inside itself: %s", sql_text[name]);
-    st_reset(st);
-    return st;
-}
-
-void st_free(struct stmt *st)
-{
-    if (!st)
-        return;
-    sqlite3_finalize(st->s);
+    sqlite3_finalize(raw(st));
     free(st);
+}
+
+static bool sqlite_busy(struct stmt *st)
+{
+    return sqlite3_stmt_busy(raw(st));
 }
 
 /* Binding fails only for an index that the statement lacks or an oversized text: both are bugs. */
 static void bound(struct stmt *st, int rc)
 {
     if (rc != SQLITE_OK)
-        die("bind: %s: %s", sqlite3_errstr(rc), sqlite3_sql(st->s));
+        die("bind: %s: %s", sqlite3_errstr(rc), sqlite3_sql(raw(st)));
 }
 
-void st_text(struct stmt *st, int i, const char *s)
+static void sqlite_bind_text(struct stmt *st, int i, const char *s)
 {
-    bound(st, s ? sqlite3_bind_text(st->s, i, s, -1, SQLITE_STATIC) : sqlite3_bind_null(st->s, i));
+    bound(st, s ? sqlite3_bind_text(raw(st), i, s, -1, SQLITE_STATIC) :
+        sqlite3_bind_null(raw(st), i));
 }
 
-void st_int(struct stmt *st, int i, int64_t n)
+static void sqlite_bind_int(struct stmt *st, int i, int64_t n)
 {
-    bound(st, sqlite3_bind_int64(st->s, i, n));
+    bound(st, sqlite3_bind_int64(raw(st), i, n));
 }
 
-void st_null(struct stmt *st, int i)
+static void sqlite_reset(struct stmt *st)
 {
-    bound(st, sqlite3_bind_null(st->s, i));
+    sqlite3_reset(raw(st));
+    sqlite3_clear_bindings(raw(st));
 }
 
-int st_step(struct stmt *st, struct err *e)
+static int sqlite_step(struct stmt *st, struct err *e)
 {
-    int rc = sqlite3_step(st->s);
+    int rc = sqlite3_step(raw(st));
 
     if (rc == SQLITE_ROW)
         return 1;
     if (rc != SQLITE_DONE)
-        db_error(st->db, e, rc);
-    st_reset(st);
+        db_error(of(st->db), e, rc);
+    sqlite_reset(st);
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int64_t st_run(struct stmt *st, struct err *e)
+static int64_t sqlite_run(struct stmt *st, struct err *e)
 {
     int rc;
 
-    while ((rc = st_step(st, e)) == 1)
+    while ((rc = sqlite_step(st, e)) == 1)
         ;
-    return rc < 0 ? -1 : sqlite3_changes64(st->db->h);
+    return rc < 0 ? -1 : sqlite3_changes64(of(st->db)->h);
 }
 
-void st_reset(struct stmt *st)
+static int64_t sqlite_col_int(struct stmt *st, int i)
 {
-    sqlite3_reset(st->s);
-    sqlite3_clear_bindings(st->s);
+    return sqlite3_column_int64(raw(st), i);
 }
 
-int64_t st_col_int(struct stmt *st, int i)
+static const char *sqlite_col_text(struct stmt *st, int i, size_t *n)
 {
-    return sqlite3_column_int64(st->s, i);
-}
-
-const char *st_col_text(struct stmt *st, int i, size_t *n)
-{
-    const char *t = (const char *)sqlite3_column_text(st->s, i);
+    const char *t = (const char *)sqlite3_column_text(raw(st), i);
 
     if (n)
-        *n = t ? (size_t)sqlite3_column_bytes(st->s, i) : 0;
+        *n = t ? (size_t)sqlite3_column_bytes(raw(st), i) : 0;
     return t;
 }
 
-bool st_col_null(struct stmt *st, int i)
+static int64_t sqlite_data_version(struct db *db, struct err *e)
 {
-    return sqlite3_column_type(st->s, i) == SQLITE_NULL;
-}
-
-int64_t db_last_id(struct db *d)
-{
-    return sqlite3_last_insert_rowid(d->h);
-}
-
-int64_t db_data_version(struct db *d, struct err *e)
-{
+    struct sqlite *d = of(db);
     int64_t v;
 
     /* Unlike the file control of that name it begins to read, so that it sees what is new. */
-    if (!d->version && !(d->version = db_prepare(d, "PRAGMA main.data_version", e)))
+    if (!d->version && !(d->version = db_prepare(db, "PRAGMA main.data_version", e)))
         return -1;
     if (st_step(d->version, e) != 1)
         return -1;
@@ -570,9 +551,10 @@ int64_t db_data_version(struct db *d, struct err *e)
     return v;
 }
 
-int db_watch_fd(struct db *d, struct err *e)
+static int sqlite_watch_fd(struct db *db, struct err *e)
 {
-    char *wal AUTO_FREE = xasprintf("%s-wal", d->path);
+    char *wal AUTO_FREE = xasprintf("%s-wal", db->path);
+    struct sqlite *d = of(db);
 
     if (d->watch >= 0)
         return d->watch;
@@ -581,7 +563,7 @@ int db_watch_fd(struct db *d, struct err *e)
         return err_errno(e, "inotify");
     /* A commit appends to the log; the log itself stays as long as this connection is open. */
     if (inotify_add_watch(d->watch, wal, IN_MODIFY) < 0 ||
-        inotify_add_watch(d->watch, d->path, IN_MODIFY) < 0) {
+        inotify_add_watch(d->watch, db->path, IN_MODIFY) < 0) {
         err_errno(e, "%s: cannot watch", wal);
         close(d->watch);
         d->watch = -1;
@@ -589,15 +571,37 @@ int db_watch_fd(struct db *d, struct err *e)
     return d->watch;
 }
 
-void db_watch_drain(struct db *d)
+static void sqlite_watch_drain(struct db *d)
 {
     char events[4096];
 
-    while (d->watch >= 0 && read(d->watch, events, sizeof events) > 0)
+    while (of(d)->watch >= 0 && read(of(d)->watch, events, sizeof events) > 0)
         ;
 }
 
-const char *db_path(const struct db *d)
-{
-    return d->path;
-}
+const struct db_ops db_sqlite = {
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .patience = sqlite_patience,
+    .attach_seen = sqlite_attach_seen,
+    .schema = sqlite_schema,
+    .migrate = sqlite_migrate,
+    .exec = sqlite_exec,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .in_transaction = sqlite_in_transaction,
+    .prepare = sqlite_prepare,
+    .free = sqlite_free,
+    .busy = sqlite_busy,
+    .bind_text = sqlite_bind_text,
+    .bind_int = sqlite_bind_int,
+    .step = sqlite_step,
+    .run = sqlite_run,
+    .reset = sqlite_reset,
+    .col_int = sqlite_col_int,
+    .col_text = sqlite_col_text,
+    .data_version = sqlite_data_version,
+    .watch_fd = sqlite_watch_fd,
+    .watch_drain = sqlite_watch_drain,
+};

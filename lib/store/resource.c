@@ -110,6 +110,7 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
 {
     struct stmt *st;
     char uid[UUID_LEN];
+    int rc;
 
     uuid_random(uid);
     r->uid = arena_strdup(a, uid);
@@ -130,13 +131,14 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
     st_text(st, 8, r->labels);
     st_text(st, 9, r->annotations);
     st_text(st, 10, r->spec);
-    if (st_run(st, e) < 0) {
-        if (e && e->code == FC_CONFLICT)
-            err_set(e, FC_CONFLICT, "%s of name \"%s\" already exists", r->kind->name,
-                res_meta_name(r));
+    if ((rc = st_step(st, e)) < 0)
         return -1;
-    }
-    r->id = db_last_id(s->db);
+    if (rc == 0)
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\" already exists", r->kind->name,
+            res_meta_name(r));
+    r->id = st_col_int(st, 0);
+    if (st_step(st, e) < 0) /* the end of the statement, where its references are checked */
+        return -1;
     if (!(st = db_stmt(s->db, SQL_res_insert_status, e)))
         return -1;
     st_int(st, 1, r->id);

@@ -16,6 +16,7 @@ WHERE r.id = ?1
 -- :name res_insert
 INSERT INTO resource (org, kind, name, uid, generation, created, owner, labels, annotations, spec)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (org, kind, name) DO NOTHING RETURNING id
 
 -- :name res_insert_status
 INSERT INTO resource_status (id, version, status) VALUES (?1, 1, ?2)

@@ -11,33 +11,6 @@
 static const enum sql migrations[] = {SQL_migrate_1, SQL_migrate_2};
 _Static_assert(LEN(migrations) == STORE_SCHEMA, "a migration for each schema version");
 
-static int one_int(struct db *d, enum sql name, int64_t *out, struct err *e)
-{
-    struct stmt *st = db_stmt(d, name, e);
-
-    if (!st || st_step(st, e) != 1)
-        return -1;
-    *out = st_col_int(st, 0);
-    st_reset(st);
-    return 0;
-}
-
-/* 0: an empty database. */
-static int schema_version(struct db *d, int64_t *v, struct err *e)
-{
-    int64_t app, tables;
-
-    if (one_int(d, SQL_user_version, v, e) < 0 || one_int(d, SQL_application_id, &app, e) < 0)
-        return -1;
-    if (app == STORE_APPLICATION && *v > 0)
-        return 0;
-    if (one_int(d, SQL_table_count, &tables, e) < 0)
-        return -1;
-    if (app || *v || tables)
-        return err_set(e, FC_INVALID, "%s: not a store: another program's database", db_path(d));
-    return 0;
-}
-
 static int first_rows(struct db *d, struct err *e)
 {
     char uid[UUID_LEN];
@@ -58,14 +31,11 @@ static int first_rows(struct db *d, struct err *e)
 static int migrate_from(struct db *d, int64_t v, struct err *e)
 {
     bool fresh = v == 0;
-    char pragma[96];
 
     for (; v < STORE_SCHEMA; v++)
-        if (db_exec(d, sql_text[migrations[v]], e) < 0)
+        if (db_migrate(d, sql_text[migrations[v]], (int)v + 1, e) < 0)
             return -1;
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d; PRAGMA application_id = %d",
-        STORE_SCHEMA, STORE_APPLICATION);
-    return db_exec(d, pragma, e) < 0 || (fresh && first_rows(d, e) < 0) ? -1 : 0;
+    return fresh ? first_rows(d, e) : 0;
 }
 
 /* Takes the store to the newest schema version, all or nothing. fresh: only an empty one, so that
@@ -76,7 +46,7 @@ static int migrate(struct db *d, bool fresh, struct err *e)
 
     if (db_begin(d, true, e) < 0)
         return -1;
-    if (schema_version(d, &v, e) < 0)
+    if (db_schema(d, &v, e) < 0)
         goto fail;
     if (fresh && v > 0) {
         err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d));
@@ -117,7 +87,7 @@ int store_open(struct store *s, const char *url, struct err *e)
         return err_set(e, why.code, "%s", why.msg);
     }
     s->url = xstrdup(url);
-    if (schema_version(s->db, &v, e) < 0)
+    if (db_schema(s->db, &v, e) < 0)
         goto fail;
     if (v == 0) {
         err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
@@ -210,23 +180,18 @@ int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
         if (s->patience)
             db_patience(s->seen, s->patience);
     }
-    st = db_prepare(s->seen, "INSERT INTO seen (id, at) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE "
-        "SET at = excluded.at WHERE excluded.at > seen.at", e);
-    if (!st)
-        return -1;
     if (db_begin(s->seen, true, e) < 0)
-        goto fail;
+        return -1;
     for (i = 0; i < n; i++) {
+        if (!(st = db_stmt(s->seen, SQL_seen_put, e)))
+            break;
         st_int(st, 1, v[i].id);
         st_int(st, 2, v[i].at);
-        if (st_run(st, e) < 0) {
-            db_rollback(s->seen);
-            goto fail;
-        }
+        if (st_run(st, e) < 0)
+            break;
     }
-    st_free(st);
-    return db_commit(s->seen, e);
-fail:
-    st_free(st);
+    if (i == n)
+        return db_commit(s->seen, e);
+    db_rollback(s->seen);
     return -1;
 }

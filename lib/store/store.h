@@ -17,7 +17,6 @@
 
 enum {
     STORE_SCHEMA = 2,             /* schema version that this code reads and writes */
-    STORE_APPLICATION = 0x66632d31, /* "fc-1": what file(1) and we know a SQLite store by */
     LIST_MAX = 1000,              /* resources of one page */
     SEEN_EVERY = 60 * 1000000,    /* us between two last-seen writes of one device */
 };

@@ -1,15 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The store itself, organizations, events, revisions.
 
--- :name user_version
-PRAGMA user_version
-
--- :name application_id
-PRAGMA application_id
-
--- :name table_count
-SELECT count(*) FROM sqlite_schema
-
 -- :name meta_put
 INSERT INTO meta (key, value) VALUES (?1, ?2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
@@ -39,3 +30,8 @@ WHERE org = ?1 AND kind = ?2 AND name = ?3
 
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1
+
+-- The lossy side, which has this table alone.
+-- :name seen_put
+INSERT INTO seen (id, at) VALUES (?1, ?2)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE excluded.at > seen.at

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all databases share: which one a URL means, the named statements, savepoints. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "db/ops.h"
+
+int db_open(struct db **out, const char *url, int flags, struct err *e)
+{
+    if (strncmp(url, "sqlite:", 7) == 0 && url[7])
+        return db_sqlite.open(out, url, flags, e);
+    if (strncmp(url, "https://", 8) == 0)
+        return err_set(e, FC_USAGE, "%s: this command works on a store of its own, not "
+            "through an API", url);
+    return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH)", url);
+}
+
+void db_patience(struct db *d, int ms)
+{
+    d->ops->patience(d, ms);
+}
+
+void db_close(struct db *d)
+{
+    int i;
+
+    if (!d)
+        return;
+    for (i = 0; i < SQL_COUNT; i++)
+        st_free(d->named[i]);
+    free(d->path);
+    d->ops->close(d);
+}
+
+int db_attach_seen(struct db *d, struct err *e)
+{
+    return d->ops->attach_seen(d, e);
+}
+
+int db_schema(struct db *d, int64_t *version, struct err *e)
+{
+    return d->ops->schema(d, version, e);
+}
+
+int db_migrate(struct db *d, const char *sql, int version, struct err *e)
+{
+    return d->ops->migrate(d, sql, version, e);
+}
+
+int db_exec(struct db *d, const char *sql, struct err *e)
+{
+    return d->ops->exec(d, sql, e);
+}
+
+int db_begin(struct db *d, bool write, struct err *e)
+{
+    return d->ops->begin(d, write, e);
+}
+
+int db_commit(struct db *d, struct err *e)
+{
+    d->depth = 0;
+    return d->ops->commit(d, e);
+}
+
+void db_rollback(struct db *d)
+{
+    d->depth = 0;
+    d->ops->rollback(d);
+}
+
+bool db_in_transaction(struct db *d)
+{
+    return d->ops->in_transaction(d);
+}
+
+static int savepoint(struct db *d, const char *verb, int depth, struct err *e)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "%s sp%d", verb, depth);
+    return db_exec(d, sql, e);
+}
+
+int db_savepoint(struct db *d, struct err *e)
+{
+    if (!db_in_transaction(d)) /* a full disk may have ended it; alone this one would commit */
+        return err_set(e, FC_FAIL, "%s: the transaction was undone", d->path);
+    if (savepoint(d, "SAVEPOINT", d->depth, e) < 0)
+        return -1;
+    d->depth++;
+    return 0;
+}
+
+int db_release(struct db *d, struct err *e)
+{
+    return savepoint(d, "RELEASE", --d->depth, e);
+}
+
+void db_rollback_to(struct db *d)
+{
+    d->depth--;
+    if (db_in_transaction(d)) { /* a full disk may have ended the transaction already */
+        savepoint(d, "ROLLBACK TO", d->depth, NULL);
+        savepoint(d, "RELEASE", d->depth, NULL);
+    }
+}
+
+static struct stmt *prepare(struct db *d, const char *sql, bool kept, struct err *e)
+{
+    struct stmt *st = d->ops->prepare(d, sql, kept, e);
+
+    if (st) {
+        st->ops = d->ops;
+        st->db = d;
+    }
+    return st;
+}
+
+struct stmt *db_prepare(struct db *d, const char *sql, struct err *e)
+{
+    return prepare(d, sql, false, e);
+}
+
+struct stmt *db_stmt(struct db *d, enum sql name, struct err *e)
+{
+    struct stmt *st = d->named[name];
+
+    if (!st)
+        return d->named[name] = prepare(d, sql_text[name], true, e);
+    if (st->ops->busy(st)) /* somebody up the stack still reads from it */
+        die("used inside itself: %s", sql_text[name]);
+    st->ops->reset(st);
+    return st;
+}
+
+void st_free(struct stmt *st)
+{
+    if (st)
+        st->ops->free(st);
+}
+
+void st_text(struct stmt *st, int i, const char *s)
+{
+    st->ops->bind_text(st, i, s);
+}
+
+void st_int(struct stmt *st, int i, int64_t n)
+{
+    st->ops->bind_int(st, i, n);
+}
+
+void st_null(struct stmt *st, int i)
+{
+    st->ops->bind_text(st, i, NULL);
+}
+
+int st_step(struct stmt *st, struct err *e)
+{
+    return st->ops->step(st, e);
+}
+
+int64_t st_run(struct stmt *st, struct err *e)
+{
+    return st->ops->run(st, e);
+}
+
+void st_reset(struct stmt *st)
+{
+    st->ops->reset(st);
+}
+
+int64_t st_col_int(struct stmt *st, int i)
+{
+    return st->ops->col_int(st, i);
+}
+
+const char *st_col_text(struct stmt *st, int i, size_t *n)
+{
+    return st->ops->col_text(st, i, n);
+}
+
+bool st_col_null(struct stmt *st, int i)
+{
+    return st->ops->col_text(st, i, NULL) == NULL;
+}
+
+int64_t db_data_version(struct db *d, struct err *e)
+{
+    return d->ops->data_version(d, e);
+}
+
+int db_watch_fd(struct db *d, struct err *e)
+{
+    return d->ops->watch_fd(d, e);
+}
+
+void db_watch_drain(struct db *d)
+{
+    d->ops->watch_drain(d);
+}
+
+const char *db_path(const struct db *d)
+{
+    return d->path;
+}
