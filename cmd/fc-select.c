@@ -6,18 +6,20 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/print.h"
+#include "service/history.h"
 #include "service/session.h"
 #include "service/target.h"
 #include "store/device.h"
 
 enum {
     EVENTS = 100, /* shown when no --limit is given */
-    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED,
+    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_AT,
 };
 
 static const struct opt opts[] = {
     OPTS_STORE,
     {'l', "selector", "SELECTOR", NULL, "those with these labels: site=berlin,!test,tier in (a,b)"},
+    {O_AT, "at", "TIME", NULL, "as it was then: 2026-05-04T03:02:01Z, 2026-05-04, yesterday, -2h"},
     {O_FLEET, "fleet", "NAME", "!fc-select fleets -q .metadata.name -o name",
         "template versions of this fleet"},
     {O_LIMIT, "limit", "N", NULL, "at most so many, 0 for all (default: 0; events: 100)"},
@@ -41,6 +43,7 @@ struct select {
     const char *selector, *fleet, *of, *format, *filter;
     unsigned view;
     int64_t limit, now; /* limit -1: the default */
+    int64_t at;         /* as it was then; 0: as it is */
     size_t shown;
     struct buf text;
     struct err bad;     /* what went wrong with one of several names */
@@ -59,6 +62,38 @@ static int show(struct select *s, struct arena *a, const struct res *r, struct e
     return printer_text(s->printer, id, s->text.p, s->text.len, e);
 }
 
+/* --- the past --------------------------------------------------------------------------------- */
+
+static int past_show(void *ctx, const char *id, jv doc, struct err *e)
+{
+    struct select *s = ctx;
+
+    s->shown++;
+    return printer_put(s->printer, id, doc, e);
+}
+
+static int past_get(struct select *s, const struct target *t, struct err *e)
+{
+    char *id AUTO_FREE = xasprintf("%s/%s", t->kind->singular, t->name);
+    jv doc AUTO_JV = jv_invalid();
+
+    if (history_at(&s->session.store, t->kind, t->name, s->at, &doc, e) < 0)
+        return -1;
+    return past_show(s, id, doc, e);
+}
+
+static int past_list(struct select *s, const struct kind *k, const struct selector *sel,
+    struct err *e)
+{
+    int64_t lost, limit = s->limit < 0 ? 0 : s->limit;
+
+    if (history_past(&s->session.store, k, s->at, sel, limit, past_show, s, &lost, e) < 0)
+        return -1;
+    if (lost)
+        log_warn("what %lld other %s were then is no longer kept", (long long)lost, k->plural);
+    return 0;
+}
+
 static int get(struct select *s, const struct target *t, struct err *e)
 {
     const char *name = t->name;
@@ -73,6 +108,8 @@ static int get(struct select *s, const struct target *t, struct err *e)
             return err_set(e, FC_USAGE, "%s: FLEET/VERSION is wanted, or --fleet", name);
         name = arena_printf(s->session.arena, "%s/%s", s->fleet, name);
     }
+    if (s->at)
+        return past_get(s, t, e);
     rc = res_get(&s->session.store, s->session.arena, s->session.store.org, t->kind, name, &r, e);
     if (rc == 0)
         return target_missing(t->kind, name, e);
@@ -164,6 +201,8 @@ static int list(struct select *s, const struct kind *k, struct err *e)
 
     if (s->selector && target_selector(s->session.arena, k, s->selector, &sel, e) < 0)
         return -1;
+    if (s->at)
+        return past_list(s, k, q.labels, e);
     if (k->flags & KIND_LOG)
         return list_events(s, e);
     if (res_list(&s->session.store, &q, &it, e) < 0)
@@ -195,6 +234,8 @@ static int run(struct select *s, const struct opts *o, struct err *e)
         rc = err_set(e, FC_USAGE, "a selector goes without names");
     else if (s->fleet && !(k->flags & KIND_CHILD))
         rc = err_set(e, FC_USAGE, "--fleet goes with templateversions");
+    else if (s->at && s->view & VIEW_RENDERED)
+        rc = err_set(e, FC_USAGE, "--at goes without --rendered: it shows what users wrote");
     else if (s->of && !(k->flags & KIND_LOG))
         rc = err_set(e, FC_USAGE, "--of goes with events");
     else
@@ -227,6 +268,7 @@ int main(int argc, char **argv)
             continue;
         switch (id) {
         case 'l': s.selector = o.arg; break;
+        case O_AT: s.at = opt_past(&o); break;
         case O_FLEET: s.fleet = o.arg; break;
         case O_LIMIT: s.limit = opt_num(&o, 0, INT32_MAX); break;
         case O_OF: s.of = o.arg; break;

@@ -131,6 +131,59 @@ int time_parse(const char *s, int64_t *out)
     return 0;
 }
 
+/* "90m", "1d12h": at least one number with its unit, in microseconds; *s moves behind it. -1: none. */
+static int64_t span_parse(const char **s)
+{
+    static const struct { char unit; int64_t seconds; } units[] = {
+        {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400},
+    };
+    int64_t sum = 0;
+
+    do {
+        int64_t n = 0;
+        size_t i;
+
+        if (**s < '0' || **s > '9')
+            return -1;
+        for (; **s >= '0' && **s <= '9'; (*s)++)
+            if ((n = n * 10 + (**s - '0')) > 1000000000) /* no overflow below */
+                return -1;
+        for (i = 0; i < LEN(units) && units[i].unit != **s; i++)
+            ;
+        if (i == LEN(units))
+            return -1;
+        (*s)++;
+        if ((sum += n * units[i].seconds) > INT64_C(100000000000))
+            return -1;
+    } while (**s && **s != ' ');
+    return sum * 1000000;
+}
+
+int time_past(const char *s, int64_t now, int64_t *out)
+{
+    const int64_t day = INT64_C(86400) * 1000000;
+    bool minus = *s == '-';
+    char whole[TIME_LEN];
+    int64_t t;
+
+    if (!strcmp(s, "now") || !strcmp(s, "today") || !strcmp(s, "yesterday"))
+        t = *s == 'n' ? now : now - now % day - (*s == 'y' ? day : 0);
+    else if (strlen(s) == 10 && s[4] == '-') {
+        snprintf(whole, sizeof whole, "%sT00:00:00Z", s);
+        if (time_parse(whole, &t) < 0)
+            return -1;
+    } else if (time_parse(s, &t) < 0) {
+        s += minus;
+        if ((t = span_parse(&s)) < 0 || strcmp(s, minus ? "" : " ago"))
+            return -1;
+        t = now - t;
+    }
+    if (t > now)
+        return -1;
+    *out = t;
+    return 0;
+}
+
 void time_ago(int64_t us, int64_t now, char out[TIME_LEN])
 {
     int64_t s = now > us ? (now - us) / 1000000 : 0;

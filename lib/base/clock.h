@@ -12,6 +12,9 @@ int64_t now_us(void);
 void time_format(int64_t us, char out[TIME_LEN]);
 /* Any RFC 3339 time with offset or Z. -1 when it is none, and *out stays. */
 int time_parse(const char *s, int64_t *out);
+/* A time that is over, as a person names it: RFC 3339; a day, "2026-05-04", when it begins in UTC;
+ * now, today, yesterday; "-2h", "1d12h ago" (s, m, h, d, w). -1 when it is none, or after now. */
+int time_past(const char *s, int64_t now, int64_t *out);
 /* "5s", "3m", "4h", "12d": how long ago, for tables. */
 void time_ago(int64_t us, int64_t now, char out[TIME_LEN]);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -156,6 +157,16 @@ long long opt_num(const struct opts *o, long long min, long long max)
     if (num_parse(o->arg, min, max, &n, what, &e) < 0)
         opt_usage(o, "%s", e.msg);
     return n;
+}
+
+int64_t opt_past(const struct opts *o)
+{
+    int64_t t;
+
+    if (time_past(o->arg, now_us(), &t) < 0)
+        opt_usage(o, "--%s: \"%s\" is no time of the past like 2026-05-04T03:02:01Z, 2026-05-04, "
+            "yesterday or -2h", o->opt->name, o->arg);
+    return t;
 }
 
 /* --- parsing ------------------------------------------------------------------------------ */

@@ -76,6 +76,8 @@ _Noreturn void opt_usage(const struct opts *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* num_parse of o->arg that ends with opt_usage and names the option. */
 long long opt_num(const struct opts *o, long long min, long long max);
+/* time_past of o->arg, in the same way. */
+int64_t opt_past(const struct opts *o);
 
 /* Prints the completion script for "bash", "zsh" or "fish". -1: no such shell. */
 int completion_print(const struct command *cmd, const char *shell);

@@ -195,10 +195,11 @@ static int create(struct store *s, struct arena *a, jv doc, struct res *r, const
         r->owner = arena_strdup(a, json_str(doc, "metadata.owner"));
     }
     r->status = initial_status(r->kind);
-    if (res_insert(s, a, r, e) < 0 || revision_add(s, who, r, false, e) < 0 ||
-        add_event(s, r, who, "ResourceCreated", "The resource was created.", NULL, e) < 0)
+    if (res_insert(s, a, r, e) < 0 ||
+        add_event(s, r, who, "ResourceCreated", "The resource was created.", NULL, e) < 0 ||
+        effects(s, a, NULL, r, fleet, fleet, fleet, who, e) < 0)
         return -1;
-    return effects(s, a, NULL, r, fleet, fleet, fleet, who, e);
+    return revision_add(s, who, r, false, e);
 }
 
 static int update(struct store *s, struct arena *a, const struct res *old, struct res *r,
@@ -221,10 +222,11 @@ static int update(struct store *s, struct arena *a, const struct res *old, struc
             part_of(a, r->spec, "rolloutPolicy")) != 0;
     }
     r->generation = old->generation + (respecced ? 1 : 0);
-    if (res_update(s, old, r, e) < 0 || revision_add(s, who, r, false, e) < 0 ||
-        add_update_event(s, old, r, selector, template, who, e) < 0)
+    if (res_update(s, old, r, e) < 0 ||
+        add_update_event(s, old, r, selector, template, who, e) < 0 ||
+        effects(s, a, old, r, selector, template, policy, who, e) < 0)
         return -1;
-    return effects(s, a, old, r, selector, template, policy, who, e);
+    return revision_add(s, who, r, false, e);
 }
 
 int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
@@ -330,7 +332,8 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
     if (k->effects & EFFECT_FLEET && (membership_of_fleet(s, a, &r, true, now_us(), who, e) < 0 ||
         rollout_forget(s, r.id, e) < 0 || delete_children(s, a, &r, e) < 0))
         return -1;
-    if (res_delete(s, &r, e) < 0 || revision_add(s, who, &r, true, e) < 0)
+    if (res_delete(s, &r, e) < 0 ||
+        (k->flags & KIND_APPLY && revision_add(s, who, &r, true, e) < 0))
         return -1;
     if (k->effects & EFFECT_SOURCE && rollout_sources_changed(s, org, now_us(), who, e) < 0)
         return -1;

@@ -53,7 +53,7 @@ int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const 
         .spec = canon(a, spec),
         .status = "{\"conditions\":[]}",
     };
-    if (res_insert(s, a, out, e) < 0)
+    if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0)
         return -1;
     return event_of(s, out, "ResourceCreated", "A device asks for enrollment.", who, e);
 }
@@ -192,7 +192,8 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
         .spec = canon(a, spec),
         .status = "{\"conditions\":[]}",
     };
-    if (res_insert(s, a, out, e) < 0 || task_sign(s, out, e) < 0)
+    if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0 ||
+        task_sign(s, out, e) < 0)
         return -1;
     return event_of(s, out, "ResourceCreated", "A device asks for a certificate.", who, e);
 }

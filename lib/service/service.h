@@ -14,6 +14,7 @@
 #include "store/device.h"
 #include "store/queue.h"
 #include "store/resource.h"
+#include "store/revision.h"
 
 /* --- opening (open.c) ------------------------------------------------------------------------ */
 

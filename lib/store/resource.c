@@ -214,32 +214,6 @@ int res_delete(struct store *s, const struct res *r, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-int revision_add(struct store *s, const struct actor *who, const struct res *r, bool deleted,
-    struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_revision_add, e);
-    struct buf doc AUTO_BUF = BUF_INIT;
-
-    if (!st)
-        return -1;
-    buf_printf(&doc, "{\"annotations\":%s,\"labels\":%s", r->annotations, r->labels);
-    if (r->spec)
-        buf_printf(&doc, ",\"spec\":%s", r->spec);
-    buf_addc(&doc, '}');
-    st_int(st, 1, r->org);
-    st_int(st, 2, r->kind->id);
-    st_text(st, 3, r->name);
-    st_text(st, 4, r->uid);
-    st_int(st, 5, r->generation);
-    st_int(st, 6, now_us());
-    st_text(st, 7, who->name);
-    st_text(st, 8, who->reason);
-    st_text(st, 9, deleted ? NULL : doc.p);
-    st_int(st, 10, r->created);
-    st_text(st, 11, r->owner);
-    return st_run(st, e) < 0 ? -1 : 0;
-}
-
 const char *res_meta_name(const struct res *r)
 {
     const char *slash = r->kind->flags & KIND_CHILD ? strchr(r->name, '/') : NULL;

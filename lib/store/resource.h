@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resources: rows of every kind, their labels, revisions, lists. */
+/* Resources: rows of every kind, their labels, lists. */
 #ifndef FC_STORE_RESOURCE_H
 #define FC_STORE_RESOURCE_H
 
@@ -37,10 +37,6 @@ int res_set_status(struct store *s, int64_t id, const char *status, struct err *
 /* The system's own bookkeeping: does not move the version. */
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e);
 int res_delete(struct store *s, const struct res *r, struct err *e);
-
-/* A revision of what a user wrote: labels, annotations, spec; deleted: doc NULL. */
-int revision_add(struct store *s, const struct actor *who, const struct res *r, bool deleted,
-    struct err *e);
 
 struct res_query {
     int64_t org;

@@ -167,4 +167,5 @@ UPDATE revision SET
         AND r.kind = revision.kind AND r.name = revision.name AND r.uid = revision.uid), at);
 DROP INDEX revision_name;
 CREATE UNIQUE INDEX revision_name ON revision (org, kind, name, rev);
+CREATE INDEX revision_at ON revision (org, at);
 ALTER TABLE device ADD COLUMN disconnected INTEGER NOT NULL DEFAULT 0;

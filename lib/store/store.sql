@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The store itself, organizations, events, revisions.
+-- The store itself, organizations, events.
 
 -- :name meta_put
 INSERT INTO meta (key, value) VALUES (?1, ?2)
@@ -22,11 +22,6 @@ WHERE org = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
 -- :name event_list_of
 SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details FROM event
 WHERE org = ?1 AND kind = ?4 AND name = ?5 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
-
--- :name revision_add
-INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc, created, owner, rev)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, coalesce(max(rev), 0) + 1 FROM revision
-WHERE org = ?1 AND kind = ?2 AND name = ?3
 
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1

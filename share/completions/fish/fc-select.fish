@@ -3,6 +3,7 @@ complete -c fc-select -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_ST
 complete -c fc-select -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-select -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-select -s l -l selector -x -d 'those with these labels: site=berlin,!test,tier in (a,b)'
+complete -c fc-select -l at -x -d 'as it was then: 2026-05-04T03:02:01Z, 2026-05-04, yesterday, -2h'
 complete -c fc-select -l fleet -x -a '(fc-select fleets -q .metadata.name -o name 2>/dev/null)' -d 'template versions of this fleet'
 complete -c fc-select -l limit -x -d 'at most so many, 0 for all (default: 0; events: 100)'
 complete -c fc-select -l of -x -d 'events of this resource'
