@@ -33,7 +33,7 @@ static const struct command command = {
     .brief = "show resources",
     .args = "KIND [NAME ...] | KIND/NAME ...",
     .complete = "devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
-        "repositories|resourcesyncs|events",
+        "repositories|resourcesyncs|organizations|authproviders|events",
     .opts = opts,
 };
 

@@ -11,6 +11,7 @@
 #include "base/opt.h"
 #include "base/print.h"
 #include "crypto/authority.h"
+#include "service/service.h"
 
 enum {
     DAYS_MAX = 36500,
@@ -18,13 +19,12 @@ enum {
     O_STATE = OPT_FIRST, O_NAME, O_SERVER, O_SERVER_CA, O_SIGNER, O_CN,
 };
 
-#define DEFAULT_ORG "00000000-0000-0000-0000-000000000000"
 #define O_DAYS(dflt) {'d', "days", "DAYS", NULL, "validity (default: " dflt ")"}
 #define O_PREFIX(dflt) {'o', "out", "PREFIX", "file", \
     "write PREFIX.key and PREFIX.crt (default: " dflt ")"}
 #define O_FORCE {'f', "force", NULL, NULL, "replace files that exist"}
 #define O_DRY {OPT_DRY, "dry-run", NULL, NULL, "check and say what would be written"}
-#define O_ORG {OPT_ORG, "org", "UUID", NULL, "organization (default: FC_ORG, then the default one)"}
+#define O_ORG {OPT_ORG, "org", "NAME", NULL, "organization (default: FC_ORG, then the default one)"}
 
 static const struct opt opts[] = {
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
@@ -97,6 +97,7 @@ struct sign {
     struct conf *conf;
     const char *conf_file, *state, *name, *server, *server_ca, *signer, *format, *filter;
     const char *names[NAMES_MAX + 1];
+    char org[UUID_LEN];
     int nnames, days;
     struct issue i;
     struct destination to;
@@ -136,8 +137,11 @@ static int conf_read(struct sign *s, struct err *e)
     if (conf_load(&s->conf, s->conf_file, e) < 0)
         return -1;
     authority_find(&s->ca, s->conf, s->state ? s->state : conf_state_dir(s->conf));
-    if (!s->i.org && !(s->i.org = conf_get(s->conf, "", "org")))
-        s->i.org = DEFAULT_ORG;
+    if (s->o.sub < &subs[ENROLLMENT])
+        return 0;
+    if (service_org_uid(s->conf, s->i.org, s->org, e) < 0)
+        return -1;
+    s->i.org = s->org;
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "base/print.h"
 
 #define API_VERSION "flightctl.io/v1beta1"
+/* The annotation that shows the uid of an organization, by which certificates name it. */
+#define ORG_UID "organization-controller/uid"
 
 /* Numbers are stored in databases: never renumber. */
 enum kind_id {
@@ -23,6 +25,8 @@ enum kind_id {
     KIND_REPOSITORY = 6,
     KIND_RESOURCESYNC = 7,
     KIND_EVENT = 8,
+    KIND_ORGANIZATION = 9,
+    KIND_AUTHPROVIDER = 10,
 };
 
 /* What a change of a kind sets off, looked at by lib/service. */
@@ -31,6 +35,7 @@ enum kind_effect {
     EFFECT_FLEET = 1 << 1,    /* selector decides memberships; template makes versions */
     EFFECT_CSR = 1 << 2,      /* may be signed */
     EFFECT_SOURCE = 1 << 3,   /* whether it is there makes fleets valid that refer to it */
+    EFFECT_ORG = 1 << 4,      /* is an organization; its defaults are a layer of its devices */
 };
 
 enum kind_flag {
@@ -39,6 +44,7 @@ enum kind_flag {
     KIND_CHILD = 1 << 2,      /* store name is "parent/name": a template version's fleet */
     KIND_LOG = 1 << 3,        /* rows of the event log, not of resources */
     KIND_SECRETS = 1 << 4,    /* its spec may hold credentials: masked when shown */
+    KIND_GLOBAL = 1 << 5,     /* of all organizations: its rows are those of the default one */
 };
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };

@@ -5,11 +5,11 @@
 
 #include "base/mem.h"
 
-/* The members that the contract gives the format "password". */
+/* The members that the contract gives the format "password", and the secret of an AuthProvider. */
 static bool is_secret(const char *name)
 {
     static const char *const names[] = {"password", "token", "tls.crt", "tls.key", "sshPrivateKey",
-        "privateKeyPassphrase"};
+        "privateKeyPassphrase", "clientSecret"};
     size_t i;
 
     for (i = 0; i < LEN(names); i++)

@@ -169,6 +169,29 @@ static void check_positive(struct schema_run *r, jv v)
         schema_report(r, "", "must be at least 1");
 }
 
+/* --- organizations and providers ------------------------------------------------------------ */
+
+/* Organizations go by name and by uid: one must not pose as another. */
+static void check_organization(struct schema_run *r, jv v)
+{
+    const char *name = json_str(v, "name");
+
+    if (name && is_uuid(name))
+        schema_report(r, ".name", "must not look like a uid");
+}
+
+static void check_filled(struct schema_run *r, jv v)
+{
+    if (!*jv_string_value(v))
+        schema_report(r, "", "must not be empty");
+}
+
+static void check_some(struct schema_run *r, jv v)
+{
+    if (!json_nonempty(v))
+        schema_report(r, "", "must not be empty");
+}
+
 const struct schema_check schema_checks[] = {
     {"alerts", check_alerts},
     {"annotations", check_annotations},
@@ -183,6 +206,7 @@ const struct schema_check schema_checks[] = {
     {"expression", check_expression},
     {"file-path", check_file_path},
     {"files", check_files},
+    {"filled", check_filled},
     {"folder-path", check_folder_path},
     {"label-key", check_label_key},
     {"label-value", check_label_value},
@@ -193,6 +217,7 @@ const struct schema_check schema_checks[] = {
     {"mount-path", check_mount_path},
     {"name", check_name},
     {"named", check_named},
+    {"organization", check_organization},
     {"parameters", check_parameters},
     {"percentage", check_percentage},
     {"ports", check_ports},
@@ -200,6 +225,7 @@ const struct schema_check schema_checks[] = {
     {"relative-path", check_relative_path},
     {"share", check_share},
     {"signer", check_signer},
+    {"some", check_some},
     {"source-path", check_source_path},
     {"time-zone", check_time_zone},
     {"usages", check_usages},

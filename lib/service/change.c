@@ -47,7 +47,7 @@ static const char *annotations_of(struct arena *a, jv meta, const char *dflt)
         const char *name = jv_string_value(k);
 
         if (strncmp(name, "device-controller/", 18) == 0 ||
-            strncmp(name, "fleet-controller/", 17) == 0) {
+            strncmp(name, "fleet-controller/", 17) == 0 || strcmp(name, ORG_UID) == 0) {
             jv_free(k);
             jv_free(v);
         } else
@@ -126,6 +126,8 @@ static const char *initial_status(const struct kind *k)
             "\"operatingSystem\":\"\"}}";
     case KIND_TEMPLATEVERSION:
     case KIND_EVENT:
+    case KIND_ORGANIZATION:
+    case KIND_AUTHPROVIDER:
     case KIND_NONE:
         return NULL;
     case KIND_FLEET:
@@ -163,6 +165,8 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
         if (selector && membership_of_fleet(s, a, new, false, now, who, e) < 0)
             return -1;
     }
+    if (new->kind->effects & EFFECT_ORG && org_changed(s, old, new, e) < 0)
+        return -1;
     if (!old && new->kind->effects & EFFECT_SOURCE)
         return rollout_sources_changed(s, new->org, now, who, e);
     return 0;
@@ -193,6 +197,8 @@ static int create(struct store *s, struct arena *a, jv doc, struct res *r, const
         if (created && time_parse(created, &r->created) < 0)
             return err_set(e, FC_INVALID, "metadata.creationTimestamp: not a time");
         r->owner = arena_strdup(a, json_str(doc, "metadata.owner"));
+        if (r->kind->effects & EFFECT_ORG)
+            r->uid = org_uid_of(a, doc);
     }
     r->status = initial_status(r->kind);
     if (res_insert(s, a, r, e) < 0 ||
@@ -237,6 +243,7 @@ int change_put(struct store *s, struct arena *a, int64_t org, const struct kind 
     struct res old, r;
     int rc;
 
+    org = res_scope(k, org);
     if (!(k->flags & KIND_APPLY))
         return err_set(e, FC_INVALID, "kind %s cannot be written by users", k->name);
     if (!name)
@@ -279,6 +286,8 @@ static int may_delete(struct store *s, struct arena *a, const struct res *r, str
             return err_set(e, FC_CONFLICT, "EnrollmentRequest of name \"%s\" cannot be deleted: "
                 "its device exists", r->name);
     }
+    if (r->kind->effects & EFFECT_ORG && org_may_delete(s, r, e) < 0)
+        return -1;
     if (r->kind->id == KIND_TEMPLATEVERSION) {
         if ((rc = template_used(s, r->id, e)) < 0)
             return -1;
@@ -321,6 +330,7 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
     struct res r;
     int rc = res_get(s, a, org, k, name, &r, e);
 
+    org = res_scope(k, org);
     if (rc < 0)
         return -1;
     if (rc == 0)
@@ -334,6 +344,8 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
         return -1;
     if (res_delete(s, &r, e) < 0 ||
         (k->flags & KIND_APPLY && revision_add(s, who, &r, true, e) < 0))
+        return -1;
+    if (k->effects & EFFECT_ORG && org_deleted(s, &r, e) < 0)
         return -1;
     if (k->effects & EFFECT_SOURCE && rollout_sources_changed(s, org, now_us(), who, e) < 0)
         return -1;

@@ -33,6 +33,28 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
     return 0;
 }
 
+int service_org_uid(const struct conf *conf, const char *org, char uid[UUID_LEN], struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct store s;
+    const char *found;
+    int rc;
+
+    if (!org && !(org = conf_get(conf, "", "org")))
+        org = ORG_DEFAULT;
+    if (is_uuid(org)) {
+        snprintf(uid, UUID_LEN, "%s", org);
+        return 0;
+    }
+    if (service_open(&s, conf, NULL, org, e) < 0)
+        return err_wrap(e, "organization \"%.64s\"", org);
+    rc = org_uid(&s, a, s.org, &found, e);
+    if (rc == 0)
+        snprintf(uid, UUID_LEN, "%s", found);
+    store_close(&s);
+    return rc;
+}
+
 /* Only root may say who it acts for (sudo); others are who they are. */
 const char *service_user(char buf[64])
 {

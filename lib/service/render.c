@@ -56,6 +56,19 @@ static jv metadata_of(const char *name, const char *labels)
     return m;
 }
 
+static int defaults_layer(struct store *s, struct arena *a, int64_t org, struct layers *l,
+    struct err *e)
+{
+    const char *origin;
+    jv spec;
+
+    if (org_defaults(s, a, org, &spec, &origin, e) < 0)
+        return -1;
+    if (jv_is_valid(spec))
+        layer_add(l, origin, spec, true);
+    return 0;
+}
+
 static int device_layers(struct store *s, struct arena *a, const struct res *r,
     const struct member *m, int n, struct layers *l, struct err *e)
 {
@@ -63,6 +76,8 @@ static int device_layers(struct store *s, struct arena *a, const struct res *r,
     jv spec;
     int i;
 
+    if (defaults_layer(s, a, r->org, l, e) < 0)
+        return -1;
     for (i = 0; i < n; i++) {
         if (!m[i].assigned)
             continue;
@@ -326,7 +341,9 @@ int render_preview(struct store *s, struct arena *a, int64_t org, jv doc,
     if ((rc = res_get(s, a, org, kind_by_id(KIND_DEVICE), name, &r, e)) < 0 ||
         (rc && (n = member_list(s, a, r.id, &m, e)) < 0))
         return -1;
-    rc = preview_fleets(&(struct preview){s, a, o, m, n, labels, &l}, org, e);
+    rc = defaults_layer(s, a, org, &l, e);
+    if (rc == 0)
+        rc = preview_fleets(&(struct preview){s, a, o, m, n, labels, &l}, org, e);
     if (rc == 0 && jv_get_kind(spec) == JV_KIND_OBJECT)
         layer_add(&l, arena_printf(a, "Device/%s", name), jv_copy(spec), false);
     if (rc == 0)

@@ -9,6 +9,7 @@
 
 #include "base/conf.h"
 #include "base/doc.h"
+#include "base/text.h"
 #include "crypto/crypto.h"
 #include "fleet/render.h"
 #include "store/device.h"
@@ -24,6 +25,9 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
     struct err *e);
 /* The URL that service_open would take; valid as long as conf. */
 const char *service_url(const struct conf *conf, const char *url, char buf[4096]);
+/* The uid of an organization that is given as service_open takes it. The store is looked into only
+ * for a name: where certificates are made there may be none. */
+int service_org_uid(const struct conf *conf, const char *org, char uid[UUID_LEN], struct err *e);
 /* "user:NAME" of the process's user. */
 const char *service_user(char buf[64]);
 
@@ -69,6 +73,25 @@ enum { APPLY_CHUNK = 1000, APPLY_ATOMIC_MAX = 10000 };
  * the last committed resource. Returns -1 also when documents were passed over (FC_INVALID). */
 int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
     const struct apply_options *o, struct err *e);
+
+/* --- organizations (org.c) -------------------------------------------------------------------- */
+
+/* What follows when an organization (old NULL) comes to be, or its spec changes: its number and
+ * names; a task that has its devices rendered when their defaults changed. */
+int org_changed(struct store *s, const struct res *old, const struct res *new, struct err *e);
+/* FC_CONFLICT: the default one, or one that still holds resources. */
+int org_may_delete(struct store *s, const struct res *r, struct err *e);
+int org_deleted(struct store *s, const struct res *r, struct err *e);
+/* The uid that an exported document has, in the arena; NULL when it has none. */
+const char *org_uid_of(struct arena *a, jv doc);
+/* The layer below all fleets: the organization's spec.deviceDefaults, a template; an invalid jv
+ * when it has none. *origin: "Organization/NAME". */
+int org_defaults(struct store *s, struct arena *a, int64_t org, jv *spec, const char **origin,
+    struct err *e);
+/* The next devices after *name become stale, ORG_CHUNK at most; *name moves on (in the arena).
+ * Returns how many; fewer than ORG_CHUNK: those were the last. */
+enum { ORG_CHUNK = 1000 }; /* well under 200 ms of write lock */
+int org_stale(struct store *s, struct arena *a, int64_t org, const char **name, struct err *e);
 
 /* --- memberships (member.c) ------------------------------------------------------------------- */
 
@@ -205,8 +228,9 @@ struct work_options {
     void *ctx;
 };
 /* What enqueues a task, once: stale devices are to be rendered; a fleet's rollout may move on (due
- * 0: now); the rollouts that a device takes part in may. */
+ * 0: now); the rollouts that a device takes part in may; the organization's defaults changed. */
 int task_render(struct store *s, int64_t org, struct err *e);
+int task_defaults(struct store *s, int64_t org, struct err *e); /* all devices become stale */
 int task_rollout(struct store *s, int64_t org, const char *fleet, int64_t due, struct err *e);
 int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t device, struct err *e);
 int task_sign(struct store *s, const struct res *r, struct err *e);

@@ -33,20 +33,6 @@ static int set_status(struct store *s, struct arena *a, struct res *r, jv status
     return res_set_status(s, r->id, r->status, e);
 }
 
-static int org_uid(struct store *s, struct arena *a, int64_t org, const char **uid, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_org_uid, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, org);
-    if (st_step(st, e) != 1)
-        return -1;
-    *uid = arena_strdup(a, st_col_text(st, 0, NULL));
-    st_reset(st);
-    return 0;
-}
-
 /* The labels of the new device: the request's with the approval's on top, or those alone. */
 static jv device_labels(jv spec, jv status)
 {

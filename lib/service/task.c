@@ -12,6 +12,14 @@ int task_render(struct store *s, int64_t org, struct err *e)
     return task_add(s, "render", "render", org, "", NULL, key, 0, e);
 }
 
+int task_defaults(struct store *s, int64_t org, struct err *e)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, "defaults/%lld", (long long)org);
+    return task_add(s, "render", "defaults", org, "", NULL, key, 0, e);
+}
+
 int task_rollout(struct store *s, int64_t org, const char *fleet, int64_t due, struct err *e)
 {
     char key[300];

@@ -16,12 +16,37 @@ struct worker {
     char owner[UUID_LEN]; /* lease token */
 };
 
+/* The defaults of an organization changed: its devices become stale, then they are rendered. */
+static int do_defaults(struct worker *w, const struct task *t, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    const char *name = "";
+    int n;
+
+    do {
+        if (store_begin(w->s, e) < 0)
+            return -1;
+        n = org_stale(w->s, a, t->org, &name, e);
+        if (n >= 0 && (n < ORG_CHUNK ?
+            task_render(w->s, t->org, e) < 0 || task_done(w->s, t, w->owner, e) < 0 :
+            task_extend(w->s, t, w->owner, now_us() + TASK_LEASE, e) < 0))
+            n = -1;
+        if (n < 0 || store_commit(w->s, e) < 0) {
+            store_rollback(w->s);
+            return -1;
+        }
+    } while (n == ORG_CHUNK);
+    return 0;
+}
+
 /* All stale devices, in chunks of a transaction each. */
 static int do_render(struct worker *w, const struct task *t, struct err *e)
 {
     int64_t ids[RENDER_CHUNK], after = 0;
     int n, i;
 
+    if (strcmp(t->type, "defaults") == 0)
+        return do_defaults(w, t, e);
     do {
         if (store_begin(w->s, e) < 0)
             return -1;

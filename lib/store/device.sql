@@ -29,6 +29,9 @@ WHERE id = ?1 AND floor < ?2
 -- :name device_stale_list
 SELECT id FROM device WHERE org = ?1 AND stale > 0 AND id > ?2 ORDER BY id LIMIT ?3
 
+-- :name device_walk
+SELECT id, name FROM device WHERE org = ?1 AND name > ?2 ORDER BY name LIMIT ?3
+
 -- :name device_rendered
 UPDATE device SET stale = 0, rendered = ?2, hash = ?3, rendered_at = ?4, spec_valid = 1,
     spec_message = NULL, spec_since = CASE WHEN spec_valid = 1 THEN spec_since ELSE ?4 END

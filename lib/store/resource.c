@@ -46,7 +46,7 @@ int res_get(struct store *s, struct arena *a, int64_t org, const struct kind *k,
 
     if (!st)
         return -1;
-    st_int(st, 1, org);
+    st_int(st, 1, res_scope(k, org));
     st_int(st, 2, k->id);
     st_text(st, 3, name);
     return one_row(st, a, out, e);
@@ -112,8 +112,10 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
     char uid[UUID_LEN];
     int rc;
 
-    uuid_random(uid);
-    r->uid = arena_strdup(a, uid);
+    if (!r->uid) {
+        uuid_random(uid);
+        r->uid = arena_strdup(a, uid);
+    }
     r->version = 1;
     if (r->generation == 0)
         r->generation = 1;
@@ -233,7 +235,7 @@ static void list_conditions(struct sql_buf *q, const struct res_query *l, char *
     size_t i;
 
     sql_add(q, "r.org = ");
-    sql_int_param(q, l->org);
+    sql_int_param(q, res_scope(l->kind, l->org));
     sql_add(q, " AND r.kind = ");
     sql_int_param(q, l->kind->id);
     if (l->from) {
@@ -264,7 +266,7 @@ static void list_conditions(struct sql_buf *q, const struct res_query *l, char *
         sql_add(q, ")");
     }
     if (l->labels)
-        sql_selector(q, l->labels, l->org, l->kind->id);
+        sql_selector(q, l->labels, res_scope(l->kind, l->org), l->kind->id);
 }
 
 int res_list(struct store *s, const struct res_query *l, struct res_iter **it, struct err *e)

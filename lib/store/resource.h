@@ -22,12 +22,18 @@ struct res {
 /* metadata.name of a resource: the store name without its parent. */
 const char *res_meta_name(const struct res *r);
 
+/* The organization that rows of kind k belong to, for one who acts in `org`. */
+static inline int64_t res_scope(const struct kind *k, int64_t org)
+{
+    return k->flags & KIND_GLOBAL ? ORG_DEFAULT_ID : org;
+}
+
 /* 1 found, 0 not, -1 error. */
 int res_get(struct store *s, struct arena *a, int64_t org, const struct kind *k, const char *name,
     struct res *out, struct err *e);
 int res_get_id(struct store *s, struct arena *a, int64_t id, struct res *out, struct err *e);
 
-/* Fills id, uid, version (1) and, if 0, created. A taken name is FC_CONFLICT. */
+/* Fills id, version (1) and, if NULL or 0, uid and created. A taken name is FC_CONFLICT. */
 int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e);
 /* Replaces owner, labels, annotations, spec, generation of old's row (label rows follow) and
  * counts the version on. FC_CONFLICT if the row is no longer at old->version. Sets new->version. */

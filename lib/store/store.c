@@ -23,19 +23,37 @@ static int first_rows(struct db *d, struct err *e)
     st_text(st, 2, uid);
     if (st_run(st, e) < 0 || !(st = db_stmt(d, SQL_org_add, e)))
         return -1;
-    st_text(st, 1, ORG_DEFAULT);
-    st_text(st, 2, "default");
+    st_int(st, 1, ORG_DEFAULT_ID);
+    st_text(st, 2, ORG_DEFAULT);
+    st_text(st, 3, "default");
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
+/* Organizations are resources since schema version 2. */
+static int default_resource(struct db *d, struct err *e)
+{
+    struct stmt *st = db_stmt(d, SQL_org_resource, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, ORG_DEFAULT_ID);
+    st_int(st, 2, now_us());
+    if (st_run(st, e) < 0 || !(st = db_stmt(d, SQL_org_resource_status, e)))
+        return -1;
+    st_int(st, 1, ORG_DEFAULT_ID);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
 static int migrate_from(struct db *d, int64_t v, struct err *e)
 {
-    bool fresh = v == 0;
+    bool fresh = v == 0, first = v < 2;
 
     for (; v < STORE_SCHEMA; v++)
         if (db_migrate(d, sql_text[migrations[v]], (int)v + 1, e) < 0)
             return -1;
-    return fresh ? first_rows(d, e) : 0;
+    if (fresh && first_rows(d, e) < 0)
+        return -1;
+    return first ? default_resource(d, e) : 0;
 }
 
 /* Takes the store to the newest schema version, all or nothing. fresh: only an empty one, so that
@@ -165,6 +183,85 @@ int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err
     *org = st_col_int(st, 0);
     st_reset(st);
     return 0;
+}
+
+int org_add(struct store *s, int64_t id, const char *uid, const char *name, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_org_add, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_text(st, 2, uid);
+    st_text(st, 3, name);
+    if (st_run(st, e) == 0)
+        return err_set(e, FC_CONFLICT, "Organization of uid \"%s\" already exists", uid);
+    return 0;
+}
+
+int org_uid(struct store *s, struct arena *a, int64_t id, const char **uid, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_org_uid, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    if ((rc = st_step(st, e)) == 0)
+        return err_set(e, FC_NOTFOUND, "organization %lld is gone", (long long)id);
+    if (rc < 0)
+        return -1;
+    *uid = arena_strdup(a, st_col_text(st, 0, NULL));
+    st_reset(st);
+    return 0;
+}
+
+int org_used(struct store *s, int64_t id, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_org_used, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    if ((rc = st_step(st, e)) == 1)
+        st_reset(st);
+    return rc;
+}
+
+int org_delete(struct store *s, int64_t id, struct err *e)
+{
+    static const enum sql verbs[] = {SQL_org_delete_tasks, SQL_org_delete};
+
+    for (size_t i = 0; i < LEN(verbs); i++) {
+        struct stmt *st = db_stmt(s->db, verbs[i], e);
+
+        if (!st)
+            return -1;
+        st_int(st, 1, id);
+        if (st_run(st, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int org_spec(struct store *s, struct arena *a, int64_t id, const char **name, const char **spec,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_org_spec, e);
+    int rc;
+
+    *name = *spec = NULL;
+    if (!st)
+        return -1;
+    st_int(st, 1, id);
+    st_int(st, 2, ORG_DEFAULT_ID);
+    if ((rc = st_step(st, e)) == 1) {
+        *name = arena_strdup(a, st_col_text(st, 0, NULL));
+        *spec = arena_strdup(a, st_col_text(st, 1, NULL));
+        st_reset(st);
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)

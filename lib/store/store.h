@@ -22,6 +22,7 @@ enum {
 };
 
 #define ORG_DEFAULT "00000000-0000-0000-0000-000000000000"
+#define ORG_DEFAULT_ID 1 /* its number: what kinds of all organizations are stored under */
 
 struct store {
     struct db *db;
@@ -55,6 +56,16 @@ void store_cache_drop(struct store *s);
 
 /* Organization by uid or name: its number. FC_NOTFOUND. */
 int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e);
+/* An organization beside its resource, whose row id is its number: never used again. */
+int org_add(struct store *s, int64_t id, const char *uid, const char *name, struct err *e);
+int org_uid(struct store *s, struct arena *a, int64_t id, const char **uid, struct err *e);
+/* 1: it holds a resource, 0: none, -1. */
+int org_used(struct store *s, int64_t id, struct err *e);
+/* Deletes it with the tasks that were left of it. */
+int org_delete(struct store *s, int64_t id, struct err *e);
+/* The spec of organization `id` (canonical text in the arena, NULL: none) and its name. */
+int org_spec(struct store *s, struct arena *a, int64_t id, const char **name, const char **spec,
+    struct err *e);
 
 /* --- events (event.c) ----------------------------------------------------------------------- */
 

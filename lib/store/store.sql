@@ -6,7 +6,28 @@ INSERT INTO meta (key, value) VALUES (?1, ?2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
 -- :name org_add
-INSERT INTO organization (uid, name) VALUES (?1, ?2)
+INSERT INTO organization (id, uid, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+
+-- :name org_resource
+INSERT INTO resource (org, kind, name, uid, generation, created, owner, labels, annotations, spec)
+SELECT id, 9, name, uid, 1, ?2, NULL, '{}', '{}', NULL FROM organization WHERE id = ?1
+
+-- :name org_resource_status
+INSERT INTO resource_status (id, version, status)
+SELECT id, 1, NULL FROM resource WHERE org = ?1 AND kind = 9
+
+-- :name org_used
+SELECT 1 FROM resource WHERE org = ?1 LIMIT 1
+
+-- :name org_delete
+DELETE FROM organization WHERE id = ?1
+
+-- :name org_delete_tasks
+DELETE FROM task WHERE org = ?1
+
+-- :name org_spec
+SELECT o.name, r.spec FROM organization o
+JOIN resource r ON r.org = ?2 AND r.kind = 9 AND r.name = o.name WHERE o.id = ?1
 
 -- :name org_find
 SELECT id, uid FROM organization WHERE uid = ?1 OR name = ?1

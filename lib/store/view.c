@@ -178,6 +178,7 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
     struct rollout o = {0};
     struct member *m = NULL;
     const char *spec = r->spec;
+    bool org = r->kind->effects & EFFECT_ORG;
     char at[TIME_LEN];
     int n = 0, rc;
 
@@ -193,12 +194,14 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
         return -1;
     buf_printf(b, "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":{",
         r->kind->name);
-    if (d.rendered || n || o.fleet || strcmp(r->annotations, "{}") != 0) {
+    if (d.rendered || n || o.fleet || org || strcmp(r->annotations, "{}") != 0) {
         buf_adds(b, "\"annotations\":{");
         add_inner(b, r->annotations);
         device_annotations(b, &d, m, n);
         if (o.fleet)
             fleet_annotations(b, &o);
+        if (org)
+            add_member(b, ORG_UID, r->uid);
         buf_adds(b, "},");
     }
     time_format(r->created, at);

@@ -8,7 +8,7 @@ load helpers
     needs_shared
     needs jq jq
     run -0 sh "$TOP/test/contract.sh"
-    has "$output" "8 accepted differences"
+    has "$output" "11 accepted differences"
 }
 
 @test "a difference that is not accepted is found, and one that is no more" {
