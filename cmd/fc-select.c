@@ -10,6 +10,7 @@
 #include "service/session.h"
 #include "service/target.h"
 #include "store/device.h"
+#include "store/event.h"
 
 enum {
     EVENTS = 100, /* shown when no --limit is given */
@@ -175,7 +176,7 @@ static int list_events(struct select *s, struct err *e)
         }
     }
     if (rc == 0)
-        rc = events_list(store, store->org, kind, name, INT64_MAX, limit, show_event, s, e);
+        rc = events_list(store, store->org, kind, name, limit, show_event, s, e);
     if (rc == 0 && s->bad.code) {
         *e = s->bad;
         rc = -1;

@@ -79,6 +79,12 @@ int64_t db_data_version(struct db *d, struct err *e);
  * while later; -1 with an error if it cannot be had. */
 int db_watch_fd(struct db *d, struct err *e);
 void db_watch_drain(struct db *d);
+/* Where transactions commit in another order than their numbers in a sequence came, readers of the
+ * sequence need to know which of them are over. The number of the open write transaction, which
+ * grows; 0 where writers follow each other. -1: error. */
+int64_t db_tx(struct db *d, struct err *e);
+/* All transactions with a number below this one have ended. -1: error. */
+int64_t db_tx_settled(struct db *d, struct err *e);
 /* What messages call it: the path of the file. */
 const char *db_path(const struct db *d);
 

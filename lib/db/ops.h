@@ -34,6 +34,9 @@ struct db_ops {
     int64_t (*data_version)(struct db *d, struct err *e);
     int (*watch_fd)(struct db *d, struct err *e);
     void (*watch_drain)(struct db *d);
+    /* NULL where writers follow each other */
+    int64_t (*tx)(struct db *d, struct err *e);
+    int64_t (*tx_settled)(struct db *d, struct err *e);
 };
 
 struct db {

@@ -226,7 +226,7 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
         d.failure = failure;
         d.failed = d.rendered;
     }
-    if (device_reported(s, &d, e) < 0)
+    if (device_reported(s, &d, e) < 0 || device_silent(s, &r, false, who, e) < 0)
         return -1;
     if (version && version == d.rendered) {
         if (member_succeed(s, r.id, e) < 0)

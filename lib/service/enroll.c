@@ -11,15 +11,6 @@ static const struct crypto_module *crypto(struct err *e)
     return mod_symbol("crypto", "crypto_module", e);
 }
 
-static int event_of(struct store *s, const struct res *r, const char *reason, const char *message,
-    const struct actor *who, struct err *e)
-{
-    struct event ev = {.kind = (int)r->kind->id, .name = r->name, .reason = reason,
-        .message = message};
-
-    return events_add(s, r->org, who, &ev, e);
-}
-
 static const char *canon(struct arena *a, jv v)
 {
     struct buf b AUTO_BUF = BUF_INIT;
@@ -55,7 +46,7 @@ int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const 
     };
     if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0)
         return -1;
-    return event_of(s, out, "ResourceCreated", "A device asks for enrollment.", who, e);
+    return event_of(s, out, who, "ResourceCreated", "A device asks for enrollment.", NULL, e);
 }
 
 static int get(struct store *s, struct arena *a, int64_t org, const char *name, struct res *r,
@@ -117,8 +108,8 @@ int enroll_record(struct store *s, struct arena *a, int64_t org, const char *nam
     out->version++;
     if (res_set_status(s, out->id, out->status, e) < 0 || task_sign(s, out, e) < 0)
         return -1;
-    return event_of(s, out, "EnrollmentRequestApproved", "The enrollment request was approved.",
-        who, e);
+    return event_of(s, out, who, "EnrollmentRequestApproved",
+        "The enrollment request was approved.", NULL, e);
 }
 
 int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
@@ -149,7 +140,7 @@ int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
     json_set(&status, "conditions", jv_array_append(conditions, c));
     if (res_set_status(s, r.id, canon(a, status), e) < 0)
         return -1;
-    return event_of(s, &r, "ResourceUpdated", "The enrollment request was denied.", who, e);
+    return event_of(s, &r, who, "ResourceUpdated", "The enrollment request was denied.", NULL, e);
 }
 
 int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
@@ -195,5 +186,5 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
     if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0 ||
         task_sign(s, out, e) < 0)
         return -1;
-    return event_of(s, out, "ResourceCreated", "A device asks for a certificate.", who, e);
+    return event_of(s, out, who, "ResourceCreated", "A device asks for a certificate.", NULL, e);
 }

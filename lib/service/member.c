@@ -103,15 +103,6 @@ static int wake(struct store *s, int64_t org, struct fleet *f, struct err *e)
     return task_rollout(s, org, f->name, 0, e);
 }
 
-static int event_of(struct store *s, const struct res *device, const struct actor *who,
-    const char *reason, const char *message, const char *details, struct err *e)
-{
-    struct event ev = {.kind = KIND_DEVICE, .name = device->name, .reason = reason,
-        .type = "Normal", .message = message, .details = details};
-
-    return events_add(s, device->org, who, &ev, e);
-}
-
 static int owner_changed(struct store *s, const struct res *device, const char *owner,
     const struct actor *who, struct err *e)
 {

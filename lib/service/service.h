@@ -13,6 +13,7 @@
 #include "crypto/crypto.h"
 #include "fleet/render.h"
 #include "store/device.h"
+#include "store/event.h"
 #include "store/queue.h"
 #include "store/resource.h"
 #include "store/revision.h"
@@ -218,6 +219,18 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
 /* Opens the CA that the configuration names ([ca], default STATE/ca). */
 int service_ca(const struct conf *conf, struct ca **ca, struct err *e);
 
+/* --- who is silent (sweep.c) ------------------------------------------------------------------ */
+
+#define SWEEP_EVERY (INT64_C(2) * 60 * 1000000) /* us between two sweeps */
+/* Notes which devices were silent for more than SUMMARY_DISCONNECTED or came back since the last
+ * sweep, with an event each, unless that was less than SWEEP_EVERY ago. In transactions of its
+ * own. */
+int sweep(struct store *s, int64_t now, const struct actor *who, struct err *e);
+/* A device is silent, or is not any more: its flag and event, if that is news. r: id, org, kind and
+ * name count. */
+int device_silent(struct store *s, const struct res *r, bool silent, const struct actor *who,
+    struct err *e);
+
 /* --- work (work.c) ---------------------------------------------------------------------------- */
 
 struct work_options {
@@ -236,7 +249,7 @@ int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t devi
 int task_sign(struct store *s, const struct res *r, struct err *e);
 
 extern const char *const work_queues[]; /* "render", "rollout", "sign", NULL */
-/* Runs due tasks until none is left, each in its own transactions. *n: how many ran. A failed task
+/* Runs due tasks until none is left, each in its own transactions, then the sweep if it is due. *n: how many ran. A failed task
  * is not an error of this function. */
 int work_drain(struct store *s, const struct work_options *o, int64_t *n, struct err *e);
 

@@ -206,5 +206,5 @@ int work_drain(struct store *s, const struct work_options *o, int64_t *n, struct
             return -1;
         ++*n;
     }
-    return 0;
+    return sweep(s, now_us(), &w.who, e);
 }

@@ -146,6 +146,39 @@ int device_summary(struct store *s, const struct device *d, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+int device_disconnected(struct store *s, int64_t id, bool disconnected, struct err *e)
+{
+    return (int)RUN(s, SQL_device_disconnected, e, id, disconnected);
+}
+
+static int silences(struct stmt *st, struct arena *a, struct device_silence *out, struct err *e)
+{
+    int k = 0, rc;
+
+    if (!st)
+        return -1;
+    while ((rc = st_step(st, e)) == 1)
+        out[k++] = (struct device_silence){
+            .id = st_col_int(st, 0),
+            .org = st_col_int(st, 1),
+            .name = arena_strdup(a, st_col_text(st, 2, NULL)),
+            .at = st_col_int(st, 3),
+        };
+    return rc < 0 ? -1 : k;
+}
+
+int device_fell_silent(struct store *s, struct arena *a, int64_t from, int64_t limit,
+    struct device_silence *out, int n, struct err *e)
+{
+    return silences(STMT(s, SQL_device_fell_silent, e, from, limit, n), a, out, e);
+}
+
+int device_came_back(struct store *s, struct arena *a, int64_t after, int64_t limit,
+    struct device_silence *out, int n, struct err *e)
+{
+    return silences(STMT(s, SQL_device_came_back, e, after, limit, n), a, out, e);
+}
+
 int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e)
 {
     return RUN(s, SQL_device_overlap, e, id, since) < 0 ? -1 : 0;

@@ -66,6 +66,19 @@ int device_reported(struct store *s, const struct device *d, struct err *e);
 /* Versions up to this are taken; one of them that it was given is issued again. */
 int device_floor(struct store *s, int64_t id, int64_t version, struct err *e);
 int device_summary(struct store *s, const struct device *d, struct err *e); /* the five texts */
+/* Whether it is disconnected, as of the last sweep. 1: it was not so before, 0: it was. */
+int device_disconnected(struct store *s, int64_t id, bool disconnected, struct err *e);
+struct device_silence {
+    int64_t id, org, at; /* at: last seen */
+    const char *name;
+};
+/* Up to n devices that are not disconnected and were last seen after `from` and before `limit`, in
+ * the order of that; or, of ids above `after`, that are disconnected and were seen at `limit` or
+ * later, or of which nothing is known any more (at 0). Returns how many. */
+int device_fell_silent(struct store *s, struct arena *a, int64_t from, int64_t limit,
+    struct device_silence *out, int n, struct err *e);
+int device_came_back(struct store *s, struct arena *a, int64_t after, int64_t limit,
+    struct device_silence *out, int n, struct err *e);
 int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e);
 /* Up to n ids of stale devices after `after`. Returns how many. */
 int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,

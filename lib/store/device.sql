@@ -52,6 +52,17 @@ UPDATE device SET reported = ?2, failure = ?3, conditions = ?4, failed = ?5 WHER
 UPDATE device SET updated = ?2, updated_info = ?3, summary = ?4, applications = ?5, lifecycle = ?6
 WHERE id = ?1
 
+-- :name device_disconnected
+UPDATE device SET disconnected = ?2 WHERE id = ?1 AND disconnected <> ?2
+
+-- :name device_fell_silent
+SELECT d.id, d.org, d.name, v.at FROM seen.seen v JOIN device d ON d.id = v.id
+WHERE v.at > ?1 AND v.at < ?2 AND d.disconnected = 0 ORDER BY v.at LIMIT ?3
+
+-- :name device_came_back
+SELECT d.id, d.org, d.name, coalesce(v.at, 0) FROM device d LEFT JOIN seen.seen v ON v.id = d.id
+WHERE d.disconnected = 1 AND d.id > ?1 AND coalesce(v.at, ?2) >= ?2 ORDER BY d.id LIMIT ?3
+
 -- :name device_overlap
 UPDATE device SET overlap_since = ?2 WHERE id = ?1
 

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event log. */
+#include "store/event.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "fleet/kind.h"
-#include "store/store.h"
+
+/* Key in meta: the place of the newest event that was removed, as "TX SEQ". */
+static const char removed_key[] = "events_removed";
 
 int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
     struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_event_add, e);
+    int64_t tx = db_tx(s->db, e);
+    struct stmt *st = tx < 0 ? NULL : db_stmt(s->db, SQL_event_add, e);
     char uid[UUID_LEN];
 
     if (!st)
@@ -27,10 +31,63 @@ int events_add(struct store *s, int64_t org, const struct actor *who, const stru
     st_text(st, 9, who->source);
     st_text(st, 10, ev->message);
     st_text(st, 11, ev->details);
+    st_int(st, 12, tx);
+    st_text(st, 13, ev->parent);
+    st_text(st, 14, ev->was);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-int events_list(struct store *s, int64_t org, int kind, const char *name, int64_t before, int limit,
+static int add(struct store *s, const struct res *r, const struct actor *who, const char *type,
+    const char *reason, const char *message, const char *details, struct err *e)
+{
+    const char *own = res_meta_name(r);
+    char *parent AUTO_FREE = own > r->name ? xstrndup(r->name, (size_t)(own - r->name) - 1) : NULL;
+    struct event ev = {
+        .kind = (int)r->kind->id,
+        .name = own,
+        .parent = parent,
+        .reason = reason,
+        .type = type,
+        .message = message,
+        .details = details,
+    };
+
+    return events_add(s, r->org, who, &ev, e);
+}
+
+int event_of(struct store *s, const struct res *r, const struct actor *who, const char *reason,
+    const char *message, const char *details, struct err *e)
+{
+    return add(s, r, who, "Normal", reason, message, details, e);
+}
+
+int event_warn(struct store *s, const struct res *r, const struct actor *who, const char *reason,
+    const char *message, const char *details, struct err *e)
+{
+    return add(s, r, who, "Warning", reason, message, details, e);
+}
+
+/* The row that a query of the log stands at. */
+static struct event event_row(struct stmt *st)
+{
+    return (struct event){
+        .place = {st_col_int(st, 0), st_col_int(st, 1)},
+        .at = st_col_int(st, 2),
+        .uid = st_col_text(st, 3, NULL),
+        .kind = (int)st_col_int(st, 4),
+        .name = st_col_text(st, 5, NULL),
+        .parent = st_col_text(st, 6, NULL),
+        .reason = st_col_text(st, 7, NULL),
+        .type = st_col_text(st, 8, NULL),
+        .actor = st_col_text(st, 9, NULL),
+        .source = st_col_text(st, 10, NULL),
+        .message = st_col_text(st, 11, NULL),
+        .details = st_col_text(st, 12, NULL),
+        .was = st_col_text(st, 13, NULL),
+    };
+}
+
+int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,
     int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, kind ? SQL_event_list_of : SQL_event_list, e);
@@ -39,26 +96,13 @@ int events_list(struct store *s, int64_t org, int kind, const char *name, int64_
     if (!st)
         return -1;
     st_int(st, 1, org);
-    st_int(st, 2, before);
-    st_int(st, 3, limit);
+    st_int(st, 2, limit);
     if (kind) {
-        st_int(st, 4, kind);
-        st_text(st, 5, name);
+        st_int(st, 3, kind);
+        st_text(st, 4, name);
     }
     while ((rc = st_step(st, e)) == 1) {
-        struct event ev = {
-            .seq = st_col_int(st, 0),
-            .at = st_col_int(st, 1),
-            .uid = st_col_text(st, 2, NULL),
-            .kind = (int)st_col_int(st, 3),
-            .name = st_col_text(st, 4, NULL),
-            .reason = st_col_text(st, 5, NULL),
-            .type = st_col_text(st, 6, NULL),
-            .actor = st_col_text(st, 7, NULL),
-            .source = st_col_text(st, 8, NULL),
-            .message = st_col_text(st, 9, NULL),
-            .details = st_col_text(st, 10, NULL),
-        };
+        struct event ev = event_row(st);
 
         if (each(ctx, &ev)) {
             st_reset(st);
@@ -67,6 +111,165 @@ int events_list(struct store *s, int64_t org, int kind, const char *name, int64_
     }
     return rc;
 }
+
+int event_place_cmp(const struct event_place *a, const struct event_place *b)
+{
+    if (a->tx != b->tx)
+        return a->tx < b->tx ? -1 : 1;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+int events_since(struct store *s, int64_t org, const struct event_place *after, int limit,
+    void (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e)
+{
+    int64_t settled = db_tx_settled(s->db, e); /* before the snapshot of the query */
+    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_since, e);
+    struct event_place removed;
+    int rc, n = 0;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, after->tx);
+    st_int(st, 3, after->seq);
+    st_int(st, 4, settled);
+    st_int(st, 5, limit);
+    while ((rc = st_step(st, e)) == 1) {
+        struct event ev = event_row(st);
+
+        each(ctx, &ev);
+        n++;
+    }
+    if (rc < 0 || events_removed(s, &removed, e) < 0)
+        return -1;
+    if (event_place_cmp(after, &removed) < 0)
+        return err_set(e, FC_INVALID, "the events after this cursor are no longer kept");
+    return n;
+}
+
+int events_newest(struct store *s, struct event_place *out, struct err *e)
+{
+    int64_t settled = db_tx_settled(s->db, e);
+    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_newest, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, settled);
+    if ((rc = st_step(st, e)) < 0)
+        return -1;
+    if (rc == 0)
+        return events_removed(s, out, e); /* none is left, or there never was one */
+    *out = (struct event_place){st_col_int(st, 0), st_col_int(st, 1)};
+    st_reset(st);
+    return 0;
+}
+
+int events_unsettled(struct store *s, struct err *e)
+{
+    int64_t settled = db_tx_settled(s->db, e);
+    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_unsettled, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, settled);
+    if ((rc = st_step(st, e)) == 1)
+        st_reset(st);
+    return rc;
+}
+
+int events_removed(struct store *s, struct event_place *out, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    const char *v;
+    char *end;
+    int rc = store_meta(s, a, removed_key, &v, e);
+
+    *out = (struct event_place){0};
+    if (rc <= 0)
+        return rc;
+    out->tx = strtoll(v, &end, 10);
+    out->seq = strtoll(end, NULL, 10);
+    return 0;
+}
+
+/* --- retention ------------------------------------------------------------------------------- */
+
+/* One transaction: events from the oldest on that are to go, at most EVENT_GC. How many. */
+static int gc_some(struct store *s, int64_t before, int64_t last, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_event_oldest, e);
+    struct event_place newest;
+    int64_t upto = 0;
+    char text[48];
+    int rc, n = 0;
+
+    if (!st || events_removed(s, &newest, e) < 0)
+        return -1;
+    st_int(st, 1, EVENT_GC);
+    while ((rc = st_step(st, e)) == 1) {
+        struct event_place p = {st_col_int(st, 0), st_col_int(st, 1)};
+
+        if (st_col_int(st, 2) >= before && p.seq > last) {
+            st_reset(st);
+            rc = 0;
+            break;
+        }
+        upto = p.seq;
+        if (event_place_cmp(&newest, &p) < 0)
+            newest = p;
+        n++;
+    }
+    if (rc < 0 || n == 0)
+        return rc;
+    snprintf(text, sizeof text, "%lld %lld", (long long)newest.tx, (long long)newest.seq);
+    if (!(st = db_stmt(s->db, SQL_event_delete, e)))
+        return -1;
+    st_int(st, 1, upto);
+    return st_run(st, e) < 0 || store_meta_put(s, removed_key, text, e) < 0 ? -1 : n;
+}
+
+/* The sequence of the newest event that is one too many; 0: none. */
+static int too_many(struct store *s, int64_t keep, int64_t *last, struct err *e)
+{
+    struct stmt *st;
+    int rc;
+
+    *last = 0;
+    if (keep <= 0)
+        return 0;
+    if (!(st = db_stmt(s->db, SQL_event_nth, e)))
+        return -1;
+    st_int(st, 1, keep);
+    if ((rc = st_step(st, e)) == 1) {
+        *last = st_col_int(st, 0);
+        st_reset(st);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int event_gc(struct store *s, int64_t before, int64_t keep, int64_t *removed, struct err *e)
+{
+    int64_t last;
+    int n;
+
+    *removed = 0;
+    if (too_many(s, keep, &last, e) < 0)
+        return -1;
+    do {
+        if (store_begin(s, e) < 0)
+            return -1;
+        if ((n = gc_some(s, before, last, e)) < 0 || store_commit(s, e) < 0) {
+            store_rollback(s);
+            return -1;
+        }
+        *removed += n;
+    } while (n == EVENT_GC);
+    return 0;
+}
+
+/* --- as a document ---------------------------------------------------------------------------- */
 
 void events_write(struct buf *b, const struct event *ev)
 {
@@ -91,4 +294,50 @@ void events_write(struct buf *b, const struct event *ev)
     buf_adds(b, "\"source\":{\"component\":");
     buf_add_jsons(b, ev->source);
     buf_printf(b, "},\"type\":\"%s\"}", ev->type);
+}
+
+/* --- cursors --------------------------------------------------------------------------------- */
+
+void cursor_write(char out[CURSOR_LEN], const char *uid, const struct event_place *p)
+{
+    snprintf(out, CURSOR_LEN, "%s.%llx.%llx", uid, (unsigned long long)p->tx,
+        (unsigned long long)p->seq);
+}
+
+/* Lower-case hexadecimal digits up to `end`. */
+static int hex_part(const char **p, char end, int64_t *out)
+{
+    const char *s = *p;
+    uint64_t n = 0;
+
+    if (*s == end)
+        return -1;
+    for (; *s != end; s++) {
+        const char *digit = *s ? strchr("0123456789abcdef", *s) : NULL;
+
+        if (!digit || n >> 59)
+            return -1;
+        n = n << 4 | (uint64_t)(digit - "0123456789abcdef");
+    }
+    *p = s + (end != '\0');
+    *out = (int64_t)n;
+    return 0;
+}
+
+int cursor_parse(const char *text, const char *uid, struct event_place *out, struct err *e)
+{
+    const char *p = strchr(text, '.');
+    size_t n = p ? (size_t)(p - text) : 0;
+    char theirs[UUID_LEN];
+
+    if (n != UUID_LEN - 1)
+        return err_set(e, FC_INVALID, "cursor: not one");
+    memcpy(theirs, text, n);
+    theirs[n] = '\0';
+    p++;
+    if (!is_uuid(theirs) || hex_part(&p, '.', &out->tx) < 0 || hex_part(&p, '\0', &out->seq) < 0)
+        return err_set(e, FC_INVALID, "cursor: not one");
+    if (strcmp(theirs, uid) != 0)
+        return err_set(e, FC_INVALID, "cursor: of another store");
+    return 0;
 }

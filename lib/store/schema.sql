@@ -169,3 +169,11 @@ DROP INDEX revision_name;
 CREATE UNIQUE INDEX revision_name ON revision (org, kind, name, rev);
 CREATE INDEX revision_at ON revision (org, at);
 ALTER TABLE device ADD COLUMN disconnected INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX device_disconnected ON device (id) WHERE disconnected = 1;
+-- Events are followed in the order in which they were committed; they name the fleet of a template
+-- version, and keep the metadata of what was deleted or relabelled.
+ALTER TABLE event ADD COLUMN tx INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN parent TEXT;
+ALTER TABLE event ADD COLUMN was TEXT;
+DROP INDEX event_org;
+CREATE INDEX event_org ON event (org, tx, seq);

@@ -264,6 +264,33 @@ int org_spec(struct store *s, struct arena *a, int64_t id, const char **name, co
     return rc < 0 ? -1 : 0;
 }
 
+int store_meta(struct store *s, struct arena *a, const char *key, const char **value,
+    struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_meta_get, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_text(st, 1, key);
+    if ((rc = st_step(st, e)) != 1)
+        return rc;
+    *value = arena_strdup(a, st_col_text(st, 0, NULL));
+    st_reset(st);
+    return 1;
+}
+
+int store_meta_put(struct store *s, const char *key, const char *value, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_meta_put, e);
+
+    if (!st)
+        return -1;
+    st_text(st, 1, key);
+    st_text(st, 2, value);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
 {
     struct stmt *st;

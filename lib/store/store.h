@@ -67,26 +67,10 @@ int org_delete(struct store *s, int64_t id, struct err *e);
 int org_spec(struct store *s, struct arena *a, int64_t id, const char **name, const char **spec,
     struct err *e);
 
-/* --- events (event.c) ----------------------------------------------------------------------- */
-
-struct event {
-    int64_t seq, at;
-    const char *uid;
-    int kind;              /* enum kind_id of the involved object */
-    const char *name;
-    const char *reason;    /* the contract's enumeration */
-    const char *type;      /* "Normal" or "Warning" */
-    const char *actor, *source, *message;
-    const char *details;   /* JSON object or NULL */
-};
-/* uid, seq, at, actor and source are filled in. */
-int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
+/* What the store keeps about itself, by key. 1 found, 0 not, -1. */
+int store_meta(struct store *s, struct arena *a, const char *key, const char **value,
     struct err *e);
-/* Newest first, those before sequence `before` (INT64_MAX: from the newest); of one object when
- * kind is not 0. Calls each until it returns non-zero. */
-int events_list(struct store *s, int64_t org, int kind, const char *name, int64_t before, int limit,
-    int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
-void events_write(struct buf *b, const struct event *ev); /* as a resource of kind Event */
+int store_meta_put(struct store *s, const char *key, const char *value, struct err *e);
 
 /* --- last seen ------------------------------------------------------------------------------ */
 

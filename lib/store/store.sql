@@ -1,5 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The store itself, organizations, events.
+-- The store itself, organizations.
+
+-- :name meta_get
+SELECT value FROM meta WHERE key = ?1
 
 -- :name meta_put
 INSERT INTO meta (key, value) VALUES (?1, ?2)
@@ -31,18 +34,6 @@ JOIN resource r ON r.org = ?2 AND r.kind = 9 AND r.name = o.name WHERE o.id = ?1
 
 -- :name org_find
 SELECT id, uid FROM organization WHERE uid = ?1 OR name = ?1
-
--- :name event_add
-INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, message, details)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-
--- :name event_list
-SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details FROM event
-WHERE org = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
-
--- :name event_list_of
-SELECT seq, at, uid, kind, name, reason, type, actor, source, message, details FROM event
-WHERE org = ?1 AND kind = ?4 AND name = ?5 AND seq < ?2 ORDER BY seq DESC LIMIT ?3
 
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event log: what happened, in the order in which it was committed. A place in it is the number
+ * of the transaction and the sequence within (db_tx in db/db.h says why); outside it is a cursor,
+ * opaque, which only the store that gave it takes.
+ */
+#ifndef FC_STORE_EVENT_H
+#define FC_STORE_EVENT_H
+
+#include "store/resource.h"
+
+struct event_place {
+    int64_t tx, seq;
+};
+
+struct event {
+    struct event_place place;
+    int64_t at;
+    const char *uid;
+    int kind;              /* enum kind_id of the involved object */
+    const char *name;      /* its metadata.name */
+    const char *parent;    /* of a KIND_CHILD: the fleet of a template version; else NULL */
+    const char *reason;    /* the contract's enumeration */
+    const char *type;      /* "Normal" or "Warning"; NULL: Normal */
+    const char *actor, *source, *message;
+    const char *details;   /* JSON object or NULL */
+    const char *was;       /* metadata (JSON) of what was deleted, or relabelled, before; or NULL */
+};
+
+/* place, at, uid, actor and source are filled in. */
+int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
+    struct err *e);
+/* The same about a resource: kind, name and parent are its. */
+int event_of(struct store *s, const struct res *r, const struct actor *who, const char *reason,
+    const char *message, const char *details, struct err *e);
+/* And as a warning. */
+int event_warn(struct store *s, const struct res *r, const struct actor *who, const char *reason,
+    const char *message, const char *details, struct err *e);
+
+/* Newest first; of one object when kind is not 0. Calls each until it returns non-zero. */
+int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,
+    int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
+/* The oldest first, those after a place that are settled: none will ever come before them. Calls
+ * each for at most `limit`. Returns how many; -1 also when events after this place were removed
+ * (FC_INVALID). */
+int events_since(struct store *s, int64_t org, const struct event_place *after, int limit,
+    void (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
+/* The place of the newest settled event, of any organization; and of the newest removed one. */
+int events_newest(struct store *s, struct event_place *out, struct err *e);
+int events_removed(struct store *s, struct event_place *out, struct err *e);
+/* Are there events that are not settled? 1 yes. */
+int events_unsettled(struct store *s, struct err *e);
+int event_place_cmp(const struct event_place *a, const struct event_place *b);
+
+/* Removes the oldest events: those before `before` (us), and all but the newest `keep` of the store
+ * (0: as many as there are). In transactions of its own, of EVENT_GC events each, each called
+ * after one (may be NULL). *removed: how many. */
+enum { EVENT_GC = 500 };
+int event_gc(struct store *s, int64_t before, int64_t keep, int64_t *removed, struct err *e);
+
+void events_write(struct buf *b, const struct event *ev); /* as a resource of kind Event */
+
+/* --- cursors --------------------------------------------------------------------------------- */
+
+enum { CURSOR_LEN = 72 };
+/* uid: of the store (meta "uid"). */
+void cursor_write(char out[CURSOR_LEN], const char *uid, const struct event_place *p);
+/* FC_INVALID: none, or another store's. */
+int cursor_parse(const char *text, const char *uid, struct event_place *out, struct err *e);
+
+#endif
