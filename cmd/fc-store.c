@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "service/secret.h"
 #include "service/service.h"
 
 static const struct opt opts[] = {
@@ -35,7 +36,7 @@ static int init(const struct conf *conf, const char *url, struct err *e)
     if (!strncmp(url, "sqlite:", 7) && !strncmp(url + 7, state, strlen(state)) &&
         dir_make(state, 0700, e) < 0)
         return -1;
-    if (store_init(url, e) < 0)
+    if (secret_init(conf, e) < 0 || store_init(url, e) < 0)
         return -1;
     printf("made %s\n", url);
     return fflush(stdout) || ferror(stdout) ? err_errno(e, "standard output") : 0;

@@ -41,6 +41,9 @@ const struct conf_key conf_keys[] = {
         "private key of the CA (default: ca/ca.key in the state folder)"},
     {"ca", "certificate-file", NULL, NULL, NULL,
         "its certificate (default: ca/ca.crt in the state folder)"},
+    {"secrets", "key-file", NULL, NULL, NULL,
+        "keys that secrets are sealed with at rest (default: the systemd credential fc-secret-key, "
+        "else secret.key in the state folder)"},
 };
 const unsigned conf_nkeys = LEN(conf_keys);
 

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "crypto/seal.h"
 
 enum { DEVICE_NAME_LEN = 53 }; /* 52 characters and a NUL */
 
@@ -160,6 +161,10 @@ struct crypto_module {
         struct err *);
     int (*cert_info)(const char *, size_t, struct cert_info *, struct err *);
     int (*csr_parse)(const char *, size_t, struct csr_info *, struct err *);
+    int (*seal)(const struct seal_key *, const char *, const char *, size_t, struct buf *,
+        struct err *);
+    int (*unseal)(const struct seal_keys *, const char *, const char *, struct buf *,
+        struct err *);
 };
 extern const struct crypto_module crypto_module;
 

@@ -7,4 +7,6 @@ const struct crypto_module crypto_module = {
     .trust_verify = trust_verify,
     .cert_info = cert_info,
     .csr_parse = csr_parse,
+    .seal = seal,
+    .unseal = unseal,
 };

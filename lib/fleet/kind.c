@@ -137,7 +137,7 @@ const struct kind kinds[] = {
         .plural = "repositories",
         .shorts = SHORTS("repo"),
         .schema = "Repository",
-        .flags = KIND_APPLY | KIND_LABELS | KIND_SECRETS,
+        .flags = KIND_APPLY | KIND_LABELS,
         .effects = EFFECT_SOURCE,
         .fields = FIELDS(
             STORED_FIELDS,
@@ -224,7 +224,7 @@ const struct kind kinds[] = {
         .plural = "authproviders",
         .shorts = SHORTS("ap"),
         .schema = "AuthProvider",
-        .flags = KIND_APPLY | KIND_LABELS | KIND_SECRETS,
+        .flags = KIND_APPLY | KIND_LABELS,
         .fields = FIELDS(STORED_FIELDS),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},

@@ -43,8 +43,7 @@ enum kind_flag {
     KIND_LABELS = 1 << 1,     /* its labels are indexed and selectable */
     KIND_CHILD = 1 << 2,      /* store name is "parent/name": a template version's fleet */
     KIND_LOG = 1 << 3,        /* rows of the event log, not of resources */
-    KIND_SECRETS = 1 << 4,    /* its spec may hold credentials: masked when shown */
-    KIND_GLOBAL = 1 << 5,     /* of all organizations: its rows are those of the default one */
+    KIND_GLOBAL = 1 << 4,     /* of all organizations: its rows are those of the default one */
 };
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };
@@ -84,6 +83,7 @@ struct violation {
 
 enum {
     VALIDATE_STRICT = 1 << 0, /* unknown members are refused where the contract leaves objects open, too */
+    VALIDATE_SEALED = 1 << 2, /* secrets may be sealed: a document of the system itself */
     VALIDATE_STATUS = 1 << 1, /* status is checked too (an agent's report); else it is ignored */
 };
 

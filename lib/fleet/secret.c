@@ -1,58 +1,104 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet/secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
-
 /* The members that the contract gives the format "password", and the secret of an AuthProvider. */
-static bool is_secret(const char *name)
-{
-    static const char *const names[] = {"password", "token", "tls.crt", "tls.key", "sshPrivateKey",
-        "privateKeyPassphrase", "clientSecret"};
-    size_t i;
+const struct secret secrets[] = {
+    {KIND_AUTHPROVIDER, {"clientSecret"}},
+    {KIND_REPOSITORY, {"httpConfig", "password"}},
+    {KIND_REPOSITORY, {"httpConfig", "tls.crt"}},
+    {KIND_REPOSITORY, {"httpConfig", "tls.key"}},
+    {KIND_REPOSITORY, {"httpConfig", "token"}},
+    {KIND_REPOSITORY, {"ociAuth", "password"}},
+    {KIND_REPOSITORY, {"sshConfig", "privateKeyPassphrase"}},
+    {KIND_REPOSITORY, {"sshConfig", "sshPrivateKey"}},
+    {KIND_NONE, {NULL}},
+};
 
-    for (i = 0; i < LEN(names); i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
+bool kind_has_secrets(const struct kind *k)
+{
+    const struct secret *s;
+
+    for (s = secrets; s->kind && s->kind != k->id; s++)
+        ;
+    return s->kind != KIND_NONE;
 }
 
-/* Credentials stand in objects, at a bounded depth (JSON_DEPTH). */
-static jv walk(jv v, jv old, bool keep)
+bool secret_sealed(const char *text)
 {
-    jv out = jv_copy(v);
+    return strncmp(text, SECRET_SEALED, sizeof SECRET_SEALED - 1) == 0;
+}
 
-    if (jv_get_kind(v) != JV_KIND_OBJECT) {
+jv secret_get(const struct secret *at, jv spec)
+{
+    jv v = jv_copy(spec);
+
+    for (const char *const *name = at->at; *name; name++) {
+        jv next = json_get(v, *name);
+
         jv_free(v);
-        return out;
+        v = next;
     }
-    jv_object_foreach(v, key, value) {
-        jv before = jv_get_kind(old) == JV_KIND_OBJECT ?
-            jv_object_get(jv_copy(old), jv_copy(key)) : jv_invalid();
-
-        if (jv_get_kind(value) == JV_KIND_OBJECT)
-            out = jv_object_set(out, jv_copy(key), walk(jv_copy(value), before, keep));
-        else if (is_secret(jv_string_value(key)) && jv_get_kind(value) == JV_KIND_STRING) {
-            if (!keep)
-                out = jv_object_set(out, jv_copy(key), jv_string(SECRET_MASK));
-            else if (jv_is_valid(before) && strcmp(jv_string_value(value), SECRET_MASK) == 0)
-                out = jv_object_set(out, jv_copy(key), jv_copy(before));
-        }
-        jv_free(before);
-        jv_free(key);
-        jv_free(value);
-    }
+    if (jv_get_kind(v) == JV_KIND_STRING)
+        return v;
     jv_free(v);
-    return out;
+    return jv_invalid();
 }
 
-void secrets_mask(jv *v)
+const char *secret_path(const struct secret *at, char buf[256])
 {
-    *v = walk(*v, jv_invalid(), false);
+    size_t n = (size_t)snprintf(buf, 256, "spec");
+
+    for (const char *const *name = at->at; *name && n < 256; name++)
+        n += (size_t)snprintf(buf + n, 256 - n, ".%s", *name);
+    return buf;
 }
 
-void secrets_keep(jv *v, jv old)
+/* v with x (consumed) at the end of names; consumes v. */
+static jv put(jv v, const char *const *names, jv x)
 {
-    *v = walk(*v, old, true);
+    jv below;
+
+    if (!*names) {
+        jv_free(v);
+        return x;
+    }
+    below = put(json_get(v, *names), names + 1, x);
+    return jv_object_set(v, jv_string(*names), below);
+}
+
+int secrets_each(const struct kind *k, jv *spec, secret_fn *each, void *ctx, struct err *e)
+{
+    for (const struct secret *s = secrets; s->kind; s++) {
+        jv v;
+
+        if (s->kind != k->id)
+            continue;
+        v = secret_get(s, *spec);
+        if (!jv_is_valid(v))
+            continue;
+        if (each(ctx, s, &v, e) < 0) {
+            jv_free(v);
+            return -1;
+        }
+        *spec = put(*spec, s->at, v);
+    }
+    return 0;
+}
+
+static int mask(void *ctx, const struct secret *at, jv *value, struct err *e)
+{
+    (void)ctx;
+    (void)at;
+    (void)e;
+    jv_free(*value);
+    *value = jv_string(SECRET_MASK);
+    return 0;
+}
+
+void secrets_mask(const struct kind *k, jv *spec)
+{
+    secrets_each(k, spec, mask, NULL, NULL);
 }

@@ -2,10 +2,12 @@
 /* What schemas cannot say about metadata, selectors, rollouts and certificates. */
 #include "fleet/validate.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "fleet/secret.h"
 
 #define LABEL_NAME "at most 63 letters, digits, -, _ and ., the first and last a letter or digit"
 
@@ -236,5 +238,19 @@ const struct schema_check schema_checks[] = {
 
 int kind_validate(const struct kind *k, jv v, unsigned flags, struct violation *out, int max)
 {
-    return schema_validate(k->schema, NULL, v, flags, out, max);
+    int n = schema_validate(k->schema, NULL, v, flags, out, max);
+    jv spec AUTO_JV = flags & VALIDATE_SEALED ? jv_null() : json_get(v, "spec");
+
+    for (const struct secret *s = secrets; s->kind; s++) {
+        jv text AUTO_JV = s->kind == k->id ? secret_get(s, spec) : jv_invalid();
+
+        if (!jv_is_valid(text) || !secret_sealed(jv_string_value(text)))
+            continue;
+        if (n < max) {
+            secret_path(s, out[n].path);
+            snprintf(out[n].what, sizeof out[n].what, "must not begin with " SECRET_SEALED);
+        }
+        n++;
+    }
+    return n;
 }

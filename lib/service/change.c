@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "fleet/secret.h"
+#include "service/secret.h"
 #include "service/service.h"
 
 const char *change_name(enum change c)
@@ -65,18 +65,22 @@ static const char *part_of(struct arena *a, const char *object, const char *name
     return canon_of(a, v, name, "null");
 }
 
-/* The spec of a document; credentials that came back masked stay what they were. */
-static const char *spec_of(struct arena *a, const struct kind *k, jv doc, const char *stored)
+/* Takes the spec of a document to r, as it is stored. */
+static int spec_of(struct store *s, struct arena *a, jv doc, bool trusted, struct res *r,
+    struct err *e)
 {
-    jv d AUTO_JV = jv_copy(doc), spec, old AUTO_JV = jv_invalid();
+    jv d AUTO_JV = jv_copy(doc);
 
-    if (stored && k->flags & KIND_SECRETS && json_has(doc, "spec")) {
-        old = jv_parse(stored);
-        spec = json_get(doc, "spec");
-        secrets_keep(&spec, old);
+    if (kind_has_secrets(r->kind) && json_has(doc, "spec")) {
+        jv spec = json_get(doc, "spec");
+        int rc = secrets_store(s, a, r->org, r->kind, r->name, r->spec, trusted, &spec, e);
+
         json_set(&d, "spec", spec);
+        if (rc < 0)
+            return -1;
     }
-    return canon_of(a, d, "spec", stored);
+    r->spec = canon_of(a, d, "spec", r->spec);
+    return 0;
 }
 
 static int add_event(struct store *s, const struct res *r, const struct actor *who,
@@ -248,6 +252,8 @@ int change_put(struct store *s, struct arena *a, int64_t org, const struct kind 
         return err_set(e, FC_INVALID, "kind %s cannot be written by users", k->name);
     if (!name)
         return err_set(e, FC_INVALID, "metadata.name: is required");
+    if (kind_has_secrets(k) && secret_lock(s, e) < 0)
+        return -1;
     if ((rc = res_get(s, a, org, k, name, &old, e)) < 0)
         return -1;
     if (rc && flags & PUT_CREATE_ONLY)
@@ -261,7 +267,8 @@ int change_put(struct store *s, struct arena *a, int64_t org, const struct kind 
             .annotations = "{}"};
     r.labels = canon_of(a, meta, "labels", r.labels);
     r.annotations = annotations_of(a, meta, r.annotations);
-    r.spec = spec_of(a, k, doc, r.spec);
+    if (spec_of(s, a, doc, flags & PUT_TRUSTED, &r, e) < 0)
+        return -1;
     if (!rc) {
         *what = CHANGE_CREATED;
         rc = create(s, a, doc, &r, who, flags, e);

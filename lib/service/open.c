@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "service/secret.h"
 #include "service/service.h"
 
 const char *service_url(const struct conf *conf, const char *url, char buf[4096])
@@ -24,6 +25,7 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
 
     if (store_open(s, service_url(conf, url, buf), e) < 0)
         return -1;
+    secret_source(s, conf);
     if (!org)
         org = conf_get(conf, "", "org");
     if (store_org(s, org ? org : ORG_DEFAULT, &s->org, e) < 0) {

@@ -39,7 +39,7 @@ const char *change_name(enum change c); /* "unchanged", "created", "updated", "d
 
 enum {
     PUT_CREATE_ONLY = 1 << 0, /* POST: an existing one is FC_CONFLICT */
-    PUT_TRUSTED = 1 << 1,     /* keep creationTimestamp and owner of the document */
+    PUT_TRUSTED = 1 << 1,     /* keep creationTimestamp, owner and sealed secrets of the document */
 };
 
 /* Creates or replaces a resource from a validated document (borrowed): what is omitted of labels

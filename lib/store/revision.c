@@ -123,8 +123,7 @@ jv revision_doc(const struct revision *v)
     json_set(&doc, "metadata", meta);
     part = json_get(stored, "spec");
     if (jv_is_valid(part)) {
-        if (v->kind->flags & KIND_SECRETS)
-            secrets_mask(&part);
+        secrets_mask(v->kind, &part);
         json_set(&doc, "spec", part);
     } else
         jv_free(part);

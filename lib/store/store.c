@@ -130,6 +130,7 @@ void store_close(struct store *s)
     db_close(s->seen);
     db_close(s->db);
     free(s->url);
+    free(s->key_file);
     memset(s, 0, sizeof *s);
 }
 

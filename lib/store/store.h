@@ -29,6 +29,8 @@ struct store {
     struct db *seen;  /* the lossy side, opened when last-seen is first written */
     char *url;
     int64_t org;      /* the organization that commands act in: store_org */
+    char *key_file;   /* of lib/service/secret.c: what seals secrets, or NULL */
+    bool key_credential; /* it came from systemd */
     int patience;     /* ms; 0: DB_BUSY_MS */
     void *cache;      /* what lib/service keeps for one transaction; dropped when it ends */
     void (*cache_free)(void *);

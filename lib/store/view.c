@@ -131,12 +131,12 @@ static void device_status(struct buf *b, const struct res *r, const struct devic
 }
 
 /* The one kind of text that is not spliced as it stands: credentials are masked. */
-static const char *masked(struct arena *a, const char *spec)
+static const char *masked(struct arena *a, const struct kind *k, const char *spec)
 {
     struct buf b AUTO_BUF = BUF_INIT;
     jv v AUTO_JV = jv_parse(spec);
 
-    secrets_mask(&v);
+    secrets_mask(k, &v);
     json_canon(&b, v);
     return arena_strndup(a, b.p, b.len);
 }
@@ -214,8 +214,8 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
     if (r->owner)
         add_member(b, "owner", r->owner);
     buf_printf(b, ",\"resourceVersion\":\"%lld\"}", (long long)r->version);
-    if (spec && r->kind->flags & KIND_SECRETS)
-        spec = masked(a, spec);
+    if (spec && kind_has_secrets(r->kind))
+        spec = masked(a, r->kind, spec);
     if (spec) {
         buf_adds(b, ",\"spec\":");
         buf_adds(b, spec);

@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Secrets at rest: which key seals them, and the rows that hold some.
+
+-- :name seal_lock
+INSERT INTO meta (key, value) VALUES ('secret-key', '')
+ON CONFLICT (key) DO UPDATE SET value = meta.value
+
+-- :name seal_key
+SELECT value FROM meta WHERE key = 'secret-key'
+
+-- :name seal_key_set
+UPDATE meta SET value = ?1 WHERE key = 'secret-key'
+
+-- :name seal_orgs
+SELECT id, uid FROM organization ORDER BY id
+
+-- :name seal_resources
+SELECT id, name, 0, spec FROM resource
+WHERE org = ?1 AND kind = ?2 AND (name, 0) > (?3, ?4) ORDER BY name LIMIT ?5
+
+-- :name seal_revisions
+SELECT id, name, rev, doc FROM revision
+WHERE org = ?1 AND kind = ?2 AND (name, rev) > (?3, ?4) ORDER BY name, rev LIMIT ?5
+
+-- :name seal_revision_last
+SELECT coalesce(max(id), 0) FROM revision
+
+-- :name seal_revisions_since
+SELECT v.id, v.kind, v.doc, o.uid, v.name FROM revision v JOIN organization o ON o.id = v.org
+WHERE v.id > ?1 ORDER BY v.id
+
+-- :name seal_resource_put
+UPDATE resource SET spec = ?2 WHERE id = ?1 AND spec = ?3
+
+-- :name seal_revision_put
+UPDATE revision SET doc = ?2 WHERE id = ?1 AND doc = ?3
