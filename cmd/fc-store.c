@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes a store. */
+/* Makes a store, and takes care of it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/progress.h"
 #include "service/secret.h"
 #include "service/service.h"
+#include "store/backup.h"
+
+enum { O_BACKUP = OPT_FIRST };
+
+#define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
 static const struct opt opts[] = {
     {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH (default: FC_STORE, then the "
@@ -15,54 +21,158 @@ static const struct opt opts[] = {
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
     {0},
 };
-static const struct sub subs[] = {
-    {"init", "", NULL, "make an empty store", NULL},
+static const struct opt migrate_opts[] = {
+    {OPT_DRY, "dry-run", NULL, NULL, "do it, say what was done, and take it back"},
+    {O_BACKUP, "backup", "FILE", "file", "make a backup before"},
     {0},
+};
+static const struct opt backup_opts[] = {O_FORCE("over a file that exists"), {0}};
+static const struct opt restore_opts[] = {O_FORCE("over a store that exists"), {0}};
+
+struct run {
+    struct opts o;
+    const char *conf_file, *url, *advance;
+    bool dry, force;
+    struct conf *conf;
+    char buf[4096];
+    const char *verb;
+    struct progress_bar bar;
+};
+
+static int store_made(struct run *r, struct err *e)
+{
+    const char *state = conf_state_dir(r->conf);
+
+    /* The state folder is ours to make; that of any other path is its owner's. */
+    if (!strncmp(r->url, "sqlite:", 7) && !strncmp(r->url + 7, state, strlen(state)) &&
+        dir_make(state, 0700, e) < 0)
+        return -1;
+    if (secret_init(r->conf, e) < 0 || store_init(r->url, e) < 0)
+        return -1;
+    printf("made %s\n", r->url);
+    return 0;
+}
+
+static void show(void *ctx, size_t done, size_t total)
+{
+    struct run *r = ctx;
+
+    progress_show(&r->bar, r->verb, done, total);
+}
+
+static int backed_up(struct run *r, const char *file, struct err *e)
+{
+    struct backup_options o = {.force = r->force, .progress = show, .ctx = r};
+    int rc = store_backup(r->url, file, &o, e);
+
+    progress_clear(&r->bar);
+    return rc;
+}
+
+static void step(void *ctx, int to, const char *what)
+{
+    struct run *r = ctx;
+
+    printf("%s schema version %d: %s\n", r->dry ? "would go to" : "to", to, what);
+}
+
+static int migrated(struct run *r, struct err *e)
+{
+    struct migrate_options o = {.dry_run = r->dry, .step = step, .ctx = r};
+    int n;
+
+    if (r->advance && !r->dry && backed_up(r, r->advance, e) < 0)
+        return -1;
+    if ((n = store_migrate(r->url, &o, e)) == 0)
+        printf("schema version %d: nothing to do\n", STORE_SCHEMA);
+    return n < 0 ? -1 : 0;
+}
+
+static int backup(struct run *r, struct err *e)
+{
+    return backed_up(r, r->o.argv[0], e);
+}
+
+static int restored(struct run *r, struct err *e)
+{
+    struct backup_options o = {.force = r->force, .progress = show, .ctx = r};
+    int64_t version;
+    int rc = store_restore(r->url, r->o.argv[0], &o, &version, e);
+
+    progress_clear(&r->bar);
+    if (rc < 0)
+        return -1;
+    printf("restored %s\n", r->url);
+    if (version < STORE_SCHEMA)
+        log_warn("its schema version is %lld: fc-store migrate brings it forward",
+            (long long)version);
+    return 0;
+}
+
+enum { INIT, MIGRATE, BACKUP, RESTORE };
+static const struct sub subs[] = {
+    [INIT] = {"init", "", NULL, "make an empty store", NULL},
+    [MIGRATE] = {"migrate", "", NULL, "bring the store of an earlier version forward",
+        migrate_opts},
+    [BACKUP] = {"backup", "FILE", "file", "copy the store as it is now (-: to standard output)",
+        backup_opts},
+    [RESTORE] = {"restore", "FILE", "file", "put a backup in the store's place", restore_opts},
+    {0},
+};
+static const struct {
+    int (*run)(struct run *r, struct err *e);
+    int least, most; /* operands */
+} verbs[] = {
+    [INIT] = {store_made, 0, 0},
+    [MIGRATE] = {migrated, 0, 0},
+    [BACKUP] = {backup, 1, 1},
+    [RESTORE] = {restored, 1, 1},
 };
 static const struct command command = {
     .name = "fc-store",
-    .brief = "make a store",
+    .brief = "make a store, and take care of it",
     .opts = opts,
     .subs = subs,
 };
 
-static int init(const struct conf *conf, const char *url, struct err *e)
+static void options(struct run *r)
 {
-    const char *state = conf_state_dir(conf);
-    char buf[4096];
+    int id;
 
-    url = service_url(conf, url, buf);
-    /* The state folder is ours to make; that of any other path is its owner's. */
-    if (!strncmp(url, "sqlite:", 7) && !strncmp(url + 7, state, strlen(state)) &&
-        dir_make(state, 0700, e) < 0)
-        return -1;
-    if (secret_init(conf, e) < 0 || store_init(url, e) < 0)
-        return -1;
-    printf("made %s\n", url);
-    return fflush(stdout) || ferror(stdout) ? err_errno(e, "standard output") : 0;
+    while ((id = opt_next(&r->o)) != -1)
+        switch (id) {
+        case OPT_STORE: r->url = r->o.arg; break;
+        case OPT_CONF: r->conf_file = r->o.arg; break;
+        case OPT_DRY: r->dry = true; break;
+        case O_BACKUP: r->advance = r->o.arg; break;
+        case 'f': r->force = true; break;
+        }
 }
 
 int main(int argc, char **argv)
 {
-    const char *url = NULL, *file = NULL;
-    struct conf *conf = NULL;
     struct err e = {FC_OK, ""};
-    struct opts o;
-    int id, rc;
+    struct run r = {0};
+    ptrdiff_t verb;
+    int rc;
 
-    opt_start(&o, &command, argc, argv);
-    while ((id = opt_next(&o)) != -1)
-        switch (id) {
-        case OPT_STORE: url = o.arg; break;
-        case OPT_CONF: file = o.arg; break;
-        }
-    if (o.argc)
-        opt_usage(&o, "unexpected operand \"%s\"", o.argv[0]);
-    rc = conf_load(&conf, file, &e);
-    if (rc == 0)
-        rc = init(conf, url, &e);
+    opt_start(&r.o, &command, argc, argv);
+    options(&r);
+    verb = r.o.sub - subs;
+    if (r.o.argc > verbs[verb].most)
+        opt_usage(&r.o, "unexpected operand \"%s\"", r.o.argv[verbs[verb].most]);
+    if (r.o.argc < verbs[verb].least)
+        opt_usage(&r.o, "%s: expected %s", r.o.sub->name, r.o.sub->args);
+    r.verb = r.o.sub->name;
+    rc = conf_load(&r.conf, r.conf_file, &e);
+    if (rc == 0) {
+        r.url = service_url(r.conf, r.url, r.buf);
+        rc = verbs[verb].run(&r, &e);
+    }
+    if (fflush(stdout) || ferror(stdout))
+        rc = err_errno(rc < 0 ? NULL : &e, "standard output");
     if (rc < 0)
         log_err(&e);
-    conf_free(conf);
+    conf_free(r.conf);
     return rc < 0 ? (int)e.code : FC_OK;
 }

@@ -8,7 +8,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-static const enum sql migrations[] = {SQL_migrate_1, SQL_migrate_2};
+static const struct migration {
+    enum sql sql;
+    const char *what; /* for people, about a store that has rows */
+} migrations[] = {
+    {SQL_migrate_1, "all tables"},
+    {SQL_migrate_2, "revisions are numbered by resource and keep owner and creation time; devices "
+        "keep whether they are disconnected, events their place; organizations are resources"},
+};
 _Static_assert(LEN(migrations) == STORE_SCHEMA, "a migration for each schema version");
 
 static int first_rows(struct db *d, struct err *e)
@@ -44,38 +51,84 @@ static int default_resource(struct db *d, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-static int migrate_from(struct db *d, int64_t v, struct err *e)
+/* From version v, in the caller's transaction; each (may be NULL) is told of every step done. */
+static int migrate_from(struct db *d, int64_t v, const struct migrate_options *o, struct err *e)
 {
     bool fresh = v == 0, first = v < 2;
 
-    for (; v < STORE_SCHEMA; v++)
-        if (db_migrate(d, sql_text[migrations[v]], (int)v + 1, e) < 0)
-            return -1;
+    for (; v < STORE_SCHEMA; v++) {
+        if (db_migrate(d, sql_text[migrations[v].sql], (int)v + 1, e) < 0)
+            return err_wrap(e, "schema version %lld to %lld", (long long)v, (long long)v + 1);
+        if (o && o->step)
+            o->step(o->ctx, (int)v + 1, migrations[v].what);
+    }
     if (fresh && first_rows(d, e) < 0)
         return -1;
     return first ? default_resource(d, e) : 0;
 }
 
-/* Takes the store to the newest schema version, all or nothing. fresh: only an empty one, so that
- * of two that make the same store one is told. */
-static int migrate(struct db *d, bool fresh, struct err *e)
+static int not_newer(const char *url, int64_t v, struct err *e)
+{
+    if (v == 0)
+        return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
+    if (v > STORE_SCHEMA)
+        return err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows "
+            "%d: use a newer one", url, (long long)v, STORE_SCHEMA);
+    return 0;
+}
+
+static int init(struct db *d, struct err *e)
 {
     int64_t v;
 
+    /* Under the write lock, so that of two that make the same store one is told. */
     if (db_begin(d, true, e) < 0)
         return -1;
-    if (db_schema(d, &v, e) < 0)
-        goto fail;
-    if (fresh && v > 0) {
-        err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d));
-        goto fail;
-    }
-    if (migrate_from(d, v, e) < 0 || db_commit(d, e) < 0)
-        goto fail;
-    return 0;
-fail:
+    if (db_schema(d, &v, e) == 0 &&
+        (v == 0 || err_set(e, FC_CONFLICT, "%s: there is a store already", db_path(d)) == 0) &&
+        migrate_from(d, v, NULL, e) == 0 && db_commit(d, e) == 0)
+        return 0;
     db_rollback(d);
     return -1;
+}
+
+static int open_db(struct db **d, const char *url, struct err *e)
+{
+    struct err why = {0};
+
+    if (db_open(d, url, 0, &why) == 0)
+        return 0;
+    if (why.code == FC_NOTFOUND)
+        return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
+    return err_set(e, why.code, "%s", why.msg);
+}
+
+int store_version(const char *url, int64_t *version, struct err *e)
+{
+    struct db *d = NULL;
+    int rc = -1;
+
+    if (open_db(&d, url, e) == 0 && db_schema(d, version, e) == 0)
+        rc = not_newer(url, *version, e);
+    db_close(d);
+    return rc;
+}
+
+int store_migrate(const char *url, const struct migrate_options *o, struct err *e)
+{
+    struct db *d = NULL;
+    int64_t v;
+    int rc = -1;
+
+    if (open_db(&d, url, e) < 0 || db_begin(d, true, e) < 0)
+        goto out;
+    if (db_schema(d, &v, e) == 0 && not_newer(url, v, e) == 0 &&
+        (v == STORE_SCHEMA || migrate_from(d, v, o, e) == 0))
+        rc = o->dry_run || v == STORE_SCHEMA ? 0 : db_commit(d, e);
+    db_rollback(d);
+out:
+    db_close(d);
+    return rc < 0 ? -1 : STORE_SCHEMA - (int)v;
 }
 
 int store_init(const char *url, struct err *e)
@@ -84,7 +137,7 @@ int store_init(const char *url, struct err *e)
     mode_t mask = umask(0077); /* the store holds what only its owner may read */
     int rc = -1;
 
-    if (db_open(&d, url, DB_CREATE, e) == 0 && migrate(d, true, e) == 0 &&
+    if (db_open(&d, url, DB_CREATE, e) == 0 && init(d, e) == 0 &&
         db_open(&side, url, DB_SEEN, e) == 0)
         rc = 0;
     umask(mask);
@@ -95,29 +148,19 @@ int store_init(const char *url, struct err *e)
 
 int store_open(struct store *s, const char *url, struct err *e)
 {
-    struct err why = {0};
     int64_t v;
 
     memset(s, 0, sizeof *s);
-    if (db_open(&s->db, url, 0, &why) < 0) {
-        if (why.code == FC_NOTFOUND)
-            return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
-        return err_set(e, why.code, "%s", why.msg);
-    }
+    if (open_db(&s->db, url, e) < 0)
+        return -1;
     s->url = xstrdup(url);
-    if (db_schema(s->db, &v, e) < 0)
+    if (db_schema(s->db, &v, e) < 0 || not_newer(url, v, e) < 0)
         goto fail;
-    if (v == 0) {
-        err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
-        goto fail;
-    }
-    if (v > STORE_SCHEMA) {
-        err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows %d: "
-            "use a newer one", url, (long long)v, STORE_SCHEMA);
+    if (v < STORE_SCHEMA) {
+        err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command needs %d: "
+            "fc-store migrate brings it forward", url, (long long)v, STORE_SCHEMA);
         goto fail;
     }
-    if (v < STORE_SCHEMA && migrate(s->db, false, e) < 0)
-        goto fail;
     return 0;
 fail:
     store_close(s);

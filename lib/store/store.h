@@ -45,11 +45,21 @@ struct actor {
 
 /* Creates an empty store with the default organization. FC_CONFLICT if there is one. */
 int store_init(const char *url, struct err *e);
-/* Opens one; FC_INVALID if its schema is newer than this code or was never made. */
+/* Opens one; FC_INVALID if its schema is not STORE_SCHEMA. */
 int store_open(struct store *s, const char *url, struct err *e);
 void store_close(struct store *s);
 /* How long writers wait for others, instead of DB_BUSY_MS: for servers, whose clients wait, too. */
 void store_patience(struct store *s, int ms);
+
+/* Its schema version, at least 1. FC_INVALID if it is newer than this code, or no store. */
+int store_version(const char *url, int64_t *version, struct err *e);
+struct migrate_options {
+    bool dry_run; /* all of it happens, and is rolled back */
+    void (*step)(void *ctx, int to, const char *what); /* each that was done; may be NULL */
+    void *ctx;
+};
+/* Brings a store to STORE_SCHEMA, all or nothing. How many versions it went forward; -1: error. */
+int store_migrate(const char *url, const struct migrate_options *o, struct err *e);
 
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);

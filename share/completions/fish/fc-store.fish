@@ -35,3 +35,12 @@ function __fc_store_at
 end
 complete -c fc-store -f
 complete -c fc-store -n '__fc_store_at = ' -a init -d 'make an empty store'
+complete -c fc-store -n '__fc_store_at = ' -a migrate -d 'bring the store of an earlier version forward'
+complete -c fc-store -n '__fc_store_at + migrate' -s n -l dry-run -d 'do it, say what was done, and take it back'
+complete -c fc-store -n '__fc_store_at + migrate' -l backup -r -F -d 'make a backup before'
+complete -c fc-store -n '__fc_store_at = ' -a backup -d 'copy the store as it is now (-: to standard output)'
+complete -c fc-store -n '__fc_store_at + backup' -s f -l force -d 'over a file that exists'
+complete -c fc-store -n '__fc_store_at + backup' -F
+complete -c fc-store -n '__fc_store_at = ' -a restore -d 'put a backup in the store\'s place'
+complete -c fc-store -n '__fc_store_at + restore' -s f -l force -d 'over a store that exists'
+complete -c fc-store -n '__fc_store_at + restore' -F
