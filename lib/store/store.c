@@ -69,11 +69,13 @@ static int migrate_from(struct db *d, int64_t v, const struct migrate_options *o
 
 static int not_newer(const char *url, int64_t v, struct err *e)
 {
+    char *shown AUTO_FREE = db_shown(url);
+
     if (v == 0)
-        return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
+        return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", shown);
     if (v > STORE_SCHEMA)
         return err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows "
-            "%d: use a newer one", url, (long long)v, STORE_SCHEMA);
+            "%d: use a newer one", shown, (long long)v, STORE_SCHEMA);
     return 0;
 }
 
@@ -98,7 +100,7 @@ static int open_db(struct db **d, const char *url, struct err *e)
 
     if (db_open(d, url, 0, &why) == 0)
         return 0;
-    if (why.code == FC_NOTFOUND)
+    if (why.code == FC_NOTFOUND && strncmp(url, "sqlite:", 7) == 0)
         return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
     return err_set(e, why.code, "%s", why.msg);
 }
@@ -157,8 +159,10 @@ int store_open(struct store *s, const char *url, struct err *e)
     if (db_schema(s->db, &v, e) < 0 || not_newer(url, v, e) < 0)
         goto fail;
     if (v < STORE_SCHEMA) {
+        char *shown AUTO_FREE = db_shown(url);
+
         err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command needs %d: "
-            "fc-store migrate brings it forward", url, (long long)v, STORE_SCHEMA);
+            "fc-store migrate brings it forward", shown, (long long)v, STORE_SCHEMA);
         goto fail;
     }
     return 0;

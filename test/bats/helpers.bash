@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # bats sets status, output, stderr; tests use the rest
 # What the test files share: `load helpers`, then fc_setup in setup and fc_teardown in teardown.
 # FC_BUILD names the build folder, by default build; made with sanitizers it is tested as it is.
+# FC_TEST_DB=postgres gives each test a PostgreSQL database instead of a SQLite file: of the cluster in
+# FC_TEST_PG, or of one that the file starts for itself. A file that run.sh shall run on both has a
+# line "# databases: both", and looks into the store by commands or store_sql.
 
 bats_require_minimum_version 1.5.0
 
@@ -9,6 +12,9 @@ TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=${FC_BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 SHARED=$TOP/../shared # data beside a checkout; a test that needs it says so when it is missing
+for dir in /usr/lib/postgresql/*/bin; do # its own programs, not Debian's slow wrappers of them
+    [ ! -d "$dir" ] || PATH=$dir:$PATH
+done
 PATH=$BUILD/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
@@ -27,16 +33,21 @@ fc_setup() {
     for dir in "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$T"; do
         [ ! -d "$dir" ] || [ ! -O "$dir" ] || chmod a+x "$dir"
     done
-    export HOME=$T/home FC_STATE=$T/state FC_STORE=sqlite:$T/fc.db TZ=UTC LC_ALL=C.UTF-8
+    export HOME=$T/home FC_STATE=$T/state TZ=UTC LC_ALL=C.UTF-8
     : >"$T/fc.conf"
     export FC_CONF=$T/fc.conf
     unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR FC_ORG GATEWAY_INTERFACE LISTEN_FDS \
-        LISTEN_PID http_proxy https_proxy HTTPS_PROXY no_proxy
+        LISTEN_PID http_proxy https_proxy HTTPS_PROXY no_proxy "${!PG@}"
     export ASAN_OPTIONS=detect_leaks=1:exitcode=99:log_path=$T/sanitizer/asan
     export UBSAN_OPTIONS=print_stacktrace=1:exitcode=99:log_path=$T/sanitizer/ubsan
     export LSAN_OPTIONS=exitcode=99
     : >"$T/pids"
     cd "$T" || return
+    case ${FC_TEST_DB:-sqlite} in
+    sqlite) export FC_STORE=sqlite:$T/fc.db ;;
+    postgres) pg_database ;;
+    *) echo "FC_TEST_DB is $FC_TEST_DB, not sqlite or postgres"; return 1 ;;
+    esac
 }
 
 fc_teardown() {
@@ -47,8 +58,71 @@ fc_teardown() {
     for file in "$T"/sanitizer/*; do
         [ ! -s "$file" ] || { echo "sanitizer: $file:"; cat "$file"; found=1; }
     done
+    if [ -n "${PG_NAME:-}" ]; then
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE $PG_NAME WITH (FORCE)" || found=1
+    fi
     cd /
     return $found
+}
+
+# pg_database: an empty database of the test's own, in FC_STORE; PG_NAME is its name.
+pg_database() {
+    pg_cluster || return
+    PG_NAME=t${BASHPID}_$RANDOM$RANDOM
+    psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE $PG_NAME" || return
+    export FC_STORE="postgres://fc@/$PG_NAME?host=$FC_TEST_PG"
+}
+
+# The cluster of the whole run, or one for this file, which teardown_file stops.
+pg_cluster() {
+    [ -z "${FC_TEST_PG:-}" ] || return 0
+    FC_TEST_PG=$BATS_FILE_TMPDIR/pg
+    [ -d "$FC_TEST_PG" ] || sh "$TOP/test/postgres.sh" start "$FC_TEST_PG" 3>&- 4>&-
+}
+teardown_file() {
+    [ ! -d "$BATS_FILE_TMPDIR/pg" ] || sh "$TOP/test/postgres.sh" stop "$BATS_FILE_TMPDIR/pg"
+}
+
+# store_sql STATEMENT: straight to the tables; columns are printed with | between them.
+store_sql() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" "$1" ;;
+    *) psql -XAtq -d "$FC_STORE" -c "$1" ;;
+    esac
+}
+# store_dump: all that is in it, for comparing.
+store_dump() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" .dump | grep -v sqlite_sequence ;;
+    *) pg_dump -d "$FC_STORE" --data-only --inserts | grep -v 'pg_catalog.setval' ;;
+    esac
+}
+# store_hold SECONDS: in the background, as its only writer; returns when it is.
+store_hold() {
+    rm -f "$T/held"
+    case $FC_STORE in
+    sqlite:*)
+        sqlite3 "${FC_STORE#sqlite:}" 'BEGIN IMMEDIATE' ".shell touch '$T/held'; sleep $1" &
+        ;;
+    *)
+        psql -XAtq -d "$FC_STORE" <<E &
+BEGIN;
+SELECT pg_advisory_xact_lock((CAST(1717775665 AS bigint) << 32) |
+    CAST(CAST(to_regclass('meta') AS oid) AS bigint));
+\\! touch '$T/held'; sleep $1
+E
+        ;;
+    esac >/dev/null 2>&1 3>&- 4>&-
+    HOLDER=$!
+    echo "$HOLDER" >>"$T/pids"
+    wait_for test -e "$T/held"
+}
+# store_wipe: the test's store is gone, for a new one to be made.
+store_wipe() {
+    case $FC_STORE in
+    sqlite:*) rm -f "${FC_STORE#sqlite:}" "${FC_STORE#sqlite:}"-* ;;
+    *) psql -XAtq -d "$FC_STORE" -c 'DROP SCHEMA public CASCADE; CREATE SCHEMA public' 2>/dev/null ;;
+    esac
 }
 
 # Is it a build with sanitizers?
