@@ -217,7 +217,7 @@ LIBS_bench_certs := $(LIBS_crypto)
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/test/bench/%.o $(LIBFC)
 	@mkdir -p $(@D); $(say) LD $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal probe,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
 
 bench: all $(BENCHES)
 	$(Q)sh test/deps.sh bench >&2

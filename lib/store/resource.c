@@ -216,6 +216,24 @@ int res_delete(struct store *s, const struct res *r, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+int label_some(struct store *s, int64_t org, int kind, const char *key, const char *value, int max,
+    int64_t *ids, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_label_some, e);
+    int n = 0, rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, kind);
+    st_text(st, 3, key);
+    st_text(st, 4, value);
+    st_int(st, 5, max);
+    while ((rc = st_step(st, e)) == 1)
+        ids[n++] = st_col_int(st, 0);
+    return rc < 0 ? -1 : n;
+}
+
 const char *res_meta_name(const struct res *r)
 {
     const char *slash = r->kind->flags & KIND_CHILD ? strchr(r->name, '/') : NULL;

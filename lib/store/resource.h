@@ -44,6 +44,10 @@ int res_set_status(struct store *s, int64_t id, const char *status, struct err *
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e);
 int res_delete(struct store *s, const struct res *r, struct err *e);
 
+/* Ids of up to max resources with a label, in any order. How many. */
+int label_some(struct store *s, int64_t org, int kind, const char *key, const char *value, int max,
+    int64_t *ids, struct err *e);
+
 struct res_query {
     int64_t org;
     const struct kind *kind;

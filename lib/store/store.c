@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -193,7 +194,13 @@ int store_begin(struct store *s, struct err *e)
 {
     if (db_attach_seen(s->db, e) < 0) /* cannot be done later, inside the transaction */
         return -1;
+    s->moved = 0;
     return db_begin(s->db, true, e);
+}
+
+void store_pause(void)
+{
+    usleep(STORE_PAUSE);
 }
 
 int store_commit(struct store *s, struct err *e)

@@ -18,6 +18,7 @@
 enum {
     STORE_SCHEMA = 2,             /* schema version that this code reads and writes */
     LIST_MAX = 1000,              /* resources of one page */
+    STORE_PAUSE = 6000,           /* us; longer than the database makes a writer wait in between */
     SEEN_EVERY = 60 * 1000000,    /* us between two last-seen writes of one device */
 };
 
@@ -32,6 +33,8 @@ struct store {
     char *key_file;   /* of lib/service/secret.c: what seals secrets, or NULL */
     bool key_credential; /* it came from systemd */
     int patience;     /* ms; 0: DB_BUSY_MS */
+    int moved;        /* devices that fleets' changes moved in this transaction */
+    bool walks;       /* a change left devices to a walk (lib/service), and none has gone since */
     void *cache;      /* what lib/service keeps for one transaction; dropped when it ends */
     void (*cache_free)(void *);
 };
@@ -65,6 +68,8 @@ int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 void store_cache_drop(struct store *s);
+/* Between two transactions of one piece of work: lets other writers in. */
+void store_pause(void);
 
 /* Organization by uid or name: its number. FC_NOTFOUND. */
 int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e);
