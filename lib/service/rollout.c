@@ -408,7 +408,8 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
         (n > 0 && wake_others(&r, e) < 0))
         goto out;
     r.moved = n > 0;
-    if (steps(&r, e) < 0)
+    r.more = n == ROLLOUT_STEP;
+    if (!r.more && steps(&r, e) < 0)
         goto out;
     if (r.o.state.status != before)
         r.o.changed = now;

@@ -38,6 +38,8 @@ static int do_defaults(struct worker *w, const struct task *t, struct err *e)
             store_rollback(w->s);
             return -1;
         }
+        if (n == ORG_CHUNK)
+            store_pause();
     } while (n == ORG_CHUNK);
     return 0;
 }
