@@ -16,8 +16,8 @@ enum { O_BACKUP = OPT_FIRST };
 #define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
 static const struct opt opts[] = {
-    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH (default: FC_STORE, then the "
-        "configuration)"},
+    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... "
+        "(default: FC_STORE, then the configuration)"},
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
     {0},
 };

@@ -28,7 +28,10 @@ enum {
 struct store {
     struct db *db;
     struct db *seen;  /* the lossy side, opened when last-seen is first written */
+    struct db *read;  /* a replica for lists, or NULL: store_reader */
     char *url;
+    char *read_url;   /* of the replica, until it is connected */
+    bool wrote;       /* a write transaction was begun: lists have to show what it did */
     int64_t org;      /* the organization that commands act in: store_org */
     char *key_file;   /* of lib/service/secret.c: what seals secrets, or NULL */
     bool key_credential; /* it came from systemd */
@@ -51,6 +54,13 @@ int store_init(const char *url, struct err *e);
 /* Opens one; FC_INVALID if its schema is not STORE_SCHEMA. */
 int store_open(struct store *s, const char *url, struct err *e);
 void store_close(struct store *s);
+/* Names a replica to read lists and counts from, and where commits can be heard of beside a pooler;
+ * each may be NULL. */
+void store_beside(struct store *s, const char *read_url, const char *listen_url);
+/* What lists and counts are read from: the replica, where one is named and neither a transaction is
+ * open nor was this process a writer. One that is out of reach, or no copy of the store, is said
+ * once and done without. */
+struct db *store_reader(struct store *s);
 /* How long writers wait for others, instead of DB_BUSY_MS: for servers, whose clients wait, too. */
 void store_patience(struct store *s, int ms);
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-apply: what it makes of good and of bad input.
 
@@ -30,7 +31,7 @@ END
 teardown() { fc_teardown; }
 
 # All of the store but the counters that a mere attempt may move.
-dump() { sqlite3 fc.db .dump | grep -v sqlite_sequence; }
+dump() { store_dump; }
 
 # device NAME [LABELS [SPEC]]: a Device as a line of JSON.
 device() {
@@ -277,7 +278,7 @@ device/g created" "$output"
 
 @test "the reason and the user are in the history" {
     fc-apply -m 'ticket 4711' fleet.yaml
-    same "ticket 4711|user:$(id -un)" "$(sqlite3 fc.db "SELECT reason, actor FROM revision
+    same "ticket 4711|user:$(id -un)" "$(store_sql "SELECT reason, actor FROM revision
         WHERE kind = 2 ORDER BY id LIMIT 1" | sed "s/user:${SUDO_USER:-$(id -un)}/user:$(id -un)/")"
 }
 
@@ -290,11 +291,11 @@ device/g created" "$output"
 
 @test "a busy store is to be tried again" {
     # A writer that holds the lock for longer than a command waits.
-    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell sleep 12' >/dev/null 2>&1 &
-    sleep 0.5
+    store_hold 60
     expect 7 fc-apply fleet.yaml
     same 1 "${#stderr_lines[@]}"
-    wait
+    has "$stderr" "the store is busy"
+    store_release
     expect 0 fc-apply fleet.yaml
 }
 

@@ -54,7 +54,10 @@ fc_teardown() {
     local pid found=0 file
 
     [ -n "${T:-}" ] || return 0
-    while read -r pid; do stop "$pid"; done <"$T/pids"
+    while read -r pid; do
+        pkill -x sleep -P "$pid" || : # of store_hold
+        stop "$pid"
+    done <"$T/pids"
     for file in "$T"/sanitizer/*; do
         [ ! -s "$file" ] || { echo "sanitizer: $file:"; cat "$file"; found=1; }
     done
@@ -94,28 +97,63 @@ store_sql() {
 store_dump() {
     case $FC_STORE in
     sqlite:*) sqlite3 "${FC_STORE#sqlite:}" .dump | grep -v sqlite_sequence ;;
-    *) pg_dump -d "$FC_STORE" --data-only --inserts | grep -v 'pg_catalog.setval' ;;
+    *) pg_dump -d "$FC_STORE" --data-only --inserts |
+        grep -v -e 'pg_catalog.setval' -e '^.restrict' -e '^.unrestrict' ;;
     esac
 }
-# store_hold SECONDS: in the background, as its only writer; returns when it is.
+# seen_sql STATEMENT: to the table seen (id, at).
+seen_sql() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}-seen" "$1" ;;
+    *) store_sql "$1" ;;
+    esac
+}
+# seen_as QUERY: sets when devices were last seen, to the rows (id, at) of a query of the store.
+seen_as() {
+    local attach=
+
+    case $FC_STORE in sqlite:*) attach="ATTACH '${FC_STORE#sqlite:}' AS store;" ;; esac
+    seen_sql "$attach INSERT INTO seen (id, at) SELECT * FROM ($1) AS q WHERE 1 = 1
+        ON CONFLICT (id) DO UPDATE SET at = excluded.at"
+}
+# store_hold SECONDS: in the background, as its only writer; returns when it is. store_release ends it.
 store_hold() {
+    hold "$1" '' ''
+}
+seen_hold() { hold "$1" -seen -; } # the same of the record of last contacts
+hold() {
     rm -f "$T/held"
     case $FC_STORE in
     sqlite:*)
-        sqlite3 "${FC_STORE#sqlite:}" 'BEGIN IMMEDIATE' ".shell touch '$T/held'; sleep $1" &
+        sqlite3 "${FC_STORE#sqlite:}$2" 'BEGIN IMMEDIATE' ".shell touch '$T/held'; sleep $1" &
         ;;
     *)
-        psql -XAtq -d "$FC_STORE" <<E &
-BEGIN;
-SELECT pg_advisory_xact_lock((CAST(1717775665 AS bigint) << 32) |
-    CAST(CAST(to_regclass('meta') AS oid) AS bigint));
-\\! touch '$T/held'; sleep $1
-E
+        psql -XAtq -d "$FC_STORE" -c 'BEGIN' -c "SELECT pg_advisory_xact_lock($3(
+            (CAST(1717775665 AS bigint) << 32) | CAST(CAST(to_regclass('meta') AS oid) AS bigint)))" \
+            -c "\\! touch '$T/held'; sleep $1" &
         ;;
     esac >/dev/null 2>&1 3>&- 4>&-
     HOLDER=$!
     echo "$HOLDER" >>"$T/pids"
     wait_for test -e "$T/held"
+}
+store_release() {
+    pkill -P "$HOLDER"
+    wait "$HOLDER"
+}
+# store_keep FILE: a copy of the store; store_back FILE puts it back when nobody has it open.
+store_keep() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" ".backup $1" ;;
+    *) pg_dump -d "$FC_STORE" -Fc -f "$1" ;;
+    esac
+}
+store_back() {
+    store_wipe || return
+    case $FC_STORE in
+    sqlite:*) mv "$1" "${FC_STORE#sqlite:}" ;;
+    *) pg_restore -d "$FC_STORE" --clean --if-exists "$1" ;;
+    esac
 }
 # store_wipe: the test's store is gone, for a new one to be made.
 store_wipe() {
