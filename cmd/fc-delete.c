@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deletes resources. */
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/opt.h"
 #include "service/input.h"
+#include "service/question.h"
 #include "service/remove.h"
 #include "service/report.h"
 #include "service/session.h"
 
-enum {
-    SHOWN = 5, /* names in the question */
-    O_IGNORE = OPT_FIRST,
-};
+enum { O_IGNORE = OPT_FIRST };
 
 static const struct opt opts[] = {
     OPTS_STORE,
@@ -87,21 +83,13 @@ static int find(struct delete *d, const struct opts *o, struct err *e)
 static int ask(const struct delete *d, struct err *e)
 {
     const struct targets *t = &d->targets;
-    char answer[16];
+    struct question q = {.verb = "Delete", .otherwise = "nothing was deleted"};
 
     if (d->yes || d->dry || t->n == 0)
         return 0;
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return err_set(e, FC_USAGE, "nobody can be asked here: -y deletes without a question");
-    fputs("Delete", stderr);
-    for (size_t i = 0; i < t->n && i < SHOWN; i++)
-        fprintf(stderr, "%s %s/%s", i ? "," : "", t->v[i].kind->singular, t->v[i].name);
-    if (t->n > SHOWN)
-        fprintf(stderr, " and %zu more", t->n - SHOWN);
-    fputs("? [y/N] ", stderr);
-    if (!fgets(answer, sizeof answer, stdin) || (*answer != 'y' && *answer != 'Y'))
-        return err_set(e, FC_FAIL, "nothing was deleted");
-    return 0;
+    for (size_t i = 0; i < t->n; i++)
+        question_add(&q, t->v[i].kind, t->v[i].name);
+    return question_ask(&q, e);
 }
 
 static int delete(struct delete *d, const struct opts *o, struct err *e)

@@ -27,6 +27,7 @@ static const struct opt show_opts[] = {OPTS_OUTPUT, {0}};
 static const struct opt approve_opts[] = {
     {'a', "all", NULL, NULL, "all that wait for a decision"},
     {'l', "label", "KEY=VALUE", NULL, "give the device this label; may be repeated"},
+    {'m', "message", "REASON", NULL, "why, for the history"},
     {O_REPLACE, "replace-labels", NULL, NULL, "drop the labels that the device asks for"},
     {O_RECORD, "record", NULL, NULL, "record the decision; fc-work signs where the CA is"},
     O_DRY,
@@ -202,7 +203,7 @@ static int decide(struct enroll *en, struct err *e)
 
     if (session_open(&en->session, e) < 0 || find_all(en, e) < 0)
         return -1;
-    who = session_actor(&en->session, NULL);
+    who = session_actor(&en->session, en->message);
     if (d.approve && !en->record && service_ca(en->session.conf, &d.ca, e) < 0)
         return err_wrap(e, "the CA is needed to sign (--record leaves that to fc-work)");
     rc = request_decide(&en->session.store, en->names, en->nnames, &d, e);

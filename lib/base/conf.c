@@ -20,11 +20,7 @@ const struct conf_key conf_keys[] = {
         "folder of the store, the CA and what else commands keep (default: /var/lib/fc for root, "
         "else ~/.local/share/fc)"},
     {"", "store", "FC_STORE", NULL, NULL,
-        "the store: sqlite:PATH or postgres://... (default: fc.db in the state folder)"},
-    {"", "store-read", "FC_STORE_READ", NULL, NULL,
-        "replica of a PostgreSQL store, for lists and counts"},
-    {"", "store-listen", "FC_STORE_LISTEN", NULL, NULL,
-        "direct URL of a PostgreSQL store behind a pooler, to hear of changes"},
+        "the store: sqlite:PATH (default: fc.db in the state folder)"},
     {"", "org", "FC_ORG", NULL, NULL, "organization that commands act on"},
     {"api", "trusted-header", NULL, NULL, NULL,
         "name of the header that carries a client certificate from a web server in front"},
@@ -45,6 +41,9 @@ const struct conf_key conf_keys[] = {
         "private key of the CA (default: ca/ca.key in the state folder)"},
     {"ca", "certificate-file", NULL, NULL, NULL,
         "its certificate (default: ca/ca.crt in the state folder)"},
+    {"history", "keep", NULL, "100", NULL, "revisions kept of each resource, 0 for all"},
+    {"history", "age", NULL, NULL, NULL,
+        "how long outdated revisions are kept, such as 90d (default: without end)"},
     {"secrets", "key-file", NULL, NULL, NULL,
         "keys that secrets are sealed with at rest (default: the systemd credential fc-secret-key, "
         "else secret.key in the state folder)"},

@@ -53,10 +53,12 @@ int compare_specs(const struct comparison *c, struct buf *out, struct err *e)
     struct proc_result r = {0};
     int rc = -1;
 
-    json_canon(&canon, c->to);
-    if (c->from && strcmp(c->from, canon.p) == 0)
+    if (jv_is_valid(c->to))
+        json_canon(&canon, c->to);
+    if (c->from && canon.p ? strcmp(c->from, canon.p) == 0 : c->from == canon.p)
         return 0;
-    if (yaml_of(c->from, &from, e) < 0 || yaml_write(&to, c->to, e) < 0 ||
+    if (yaml_of(c->from, &from, e) < 0 ||
+        (jv_is_valid(c->to) && yaml_write(&to, c->to, e) < 0) ||
         run_diff(c, &from, &to, &r, e) < 0)
         goto out;
     if (r.timed_out)

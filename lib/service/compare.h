@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Differences of specs for people: diff(1) over their YAML. */
+/* Differences of documents for people: diff(1) over their YAML. */
 #ifndef FC_SERVICE_COMPARE_H
 #define FC_SERVICE_COMPARE_H
 
@@ -8,7 +8,7 @@
 struct comparison {
     const char *from_label, *to_label;
     const char *from; /* canonical JSON; NULL: nothing */
-    jv to;            /* borrowed */
+    jv to;            /* borrowed; invalid: nothing */
     bool colour;
 };
 

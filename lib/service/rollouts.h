@@ -34,8 +34,7 @@ struct rollout_moves {
     void (*each)(void *ctx, const char *fleet, const char *change, const char *detail);
     void *ctx;
 };
-/* One fleet after the other, each committed before `each` is called; the first that cannot be moved
- * ends it. */
+/* All in one transaction, for fleets are few; `each` is called after the commit. */
 int rollouts_move(struct store *s, const struct targets *fleets, const struct rollout_moves *m,
     struct err *e);
 

@@ -61,7 +61,7 @@ int revision_find(struct store *s, struct arena *a, int64_t org, const struct ki
 
     if (!st)
         return -1;
-    st_int(st, 1, org);
+    st_int(st, 1, res_scope(k, org));
     st_int(st, 2, k->id);
     st_text(st, 3, name);
     st_int(st, 4, rev);
@@ -93,7 +93,7 @@ int64_t revision_first(struct store *s, int64_t org, const struct kind *k, const
 
     if (!st)
         return -1;
-    st_int(st, 1, org);
+    st_int(st, 1, res_scope(k, org));
     st_int(st, 2, k->id);
     st_text(st, 3, name);
     return one_number(st, e);
@@ -147,7 +147,7 @@ static struct revision_iter *iter(struct store *s, enum sql verb, int64_t org,
         return NULL;
     it = xcalloc(1, sizeof *it);
     it->st = st;
-    st_int(st, 1, org);
+    st_int(st, 1, res_scope(k, org));
     st_int(st, 2, k->id);
     return it;
 }
@@ -197,7 +197,7 @@ int64_t revision_lost(struct store *s, int64_t org, const struct kind *k, int64_
 
     if (!st)
         return -1;
-    st_int(st, 1, org);
+    st_int(st, 1, res_scope(k, org));
     st_int(st, 2, k->id);
     st_int(st, 3, at);
     return one_number(st, e);

@@ -40,7 +40,7 @@ only() {
 @test "hot commands are linked with libc, libm, libsqlite3, libjq and libmd alone" {
     local c
 
-    for c in fc-api fc-apply fc-delete fc-render fc-rollout fc-select fc-store; do
+    for c in fc-api fc-apply fc-delete fc-history fc-render fc-rollout fc-select fc-store; do
         echo "$c: $(linked "$c")"
         only "$hot" "$(linked "$c")"
     done
@@ -72,7 +72,6 @@ only() {
             only "$hot libcrypto libssl libevent libevent_openssl libevent_core" \
                 "$(linked "modules/$m")"
             ;;
-        fc_postgres.so) linked "modules/$m" | grep -w libpq ;; # and a dozen of its own
         fc_curl.so) ;; # libcurl brings a dozen: that is what the module is for
         *) echo "$m: not in this table"; return 1 ;;
         esac
@@ -90,19 +89,4 @@ only() {
     grep -q '"d1"' "$T/out"
     loaded fc-apply -f "$T/d.yaml" | grep -w libyaml
     fc-select device/d2
-}
-
-@test "a store of PostgreSQL brings libpq, to no command before it is asked for" {
-    local c
-
-    for c in "$BUILD"/bin/fc-*; do
-        hasnt "$(linked "${c##*/}")" libpq
-    done
-    pg_cluster
-    pg_database
-    fc-store init
-    loaded fc-select devices | grep -w libpq
-    export FC_STORE=sqlite:$T/fc.db
-    fc-store init
-    same "$hot" "$(loaded fc-select devices)"
 }

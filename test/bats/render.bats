@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-render: what devices get, where it comes from, and what would change.
 
@@ -58,7 +57,7 @@ END
 }
 teardown() { fc_teardown; }
 
-dump() { store_dump; }
+dump() { sqlite3 fc.db .dump; }
 # content PATH: jq program for the content of a rendered file.
 content() { echo ".spec.config[0].inline[] | select(.path == \"$1\") | .content"; }
 

@@ -1,5 +1,5 @@
 # fish completion of fc-enroll
-complete -c fc-enroll -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-enroll -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
 complete -c fc-enroll -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-enroll -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-enroll -s h -l help -d 'show this text'
@@ -46,6 +46,7 @@ complete -c fc-enroll -n '__fc_enroll_at + show' -f -a '(fc-enroll list -q .meta
 complete -c fc-enroll -n '__fc_enroll_at = ' -a approve -d 'let devices in'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -s a -l all -d 'all that wait for a decision'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -s l -l label -x -d 'give the device this label; may be repeated'
+complete -c fc-enroll -n '__fc_enroll_at + approve' -s m -l message -x -d 'why, for the history'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -l replace-labels -d 'drop the labels that the device asks for'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -l record -d 'record the decision; fc-work signs where the CA is'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -s n -l dry-run -d 'say what would happen'
