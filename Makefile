@@ -41,6 +41,7 @@ LIBS_crypto := $(call pkg,libcrypto)
 LIBS_event := $(call pkg,libevent libevent_openssl openssl)
 LIBS_yaml := $(call pkg,yaml-0.1)
 LIBS_curl := $(call pkg,libcurl)
+LIBS_pq := $(call pkg,libpq)
 
 # What a command links beside the base libraries; a hot command (fc-api, fc-select) links nothing
 # more and loads modules when it needs them.
@@ -56,6 +57,7 @@ LIBS_module_crypto := $(LIBS_crypto)
 LIBS_module_serve := $(LIBS_event)
 LIBS_module_curl := $(LIBS_curl)
 LIBS_module_identity := $(LIBS_crypto)
+LIBS_module_postgres := $(LIBS_pq)
 
 LIB_SRC := $(filter-out %_module.c,$(wildcard lib/*/*.c))
 AGENT_SRC := $(wildcard agent/*.c)
@@ -99,6 +101,8 @@ $(BUILD)/lib/base/mod.o: $(BUILD)/gen/libdir
 $(BUILD)/lib/base/mod.o: ALL_CFLAGS += -DFC_MODULE_DIR='"$(libdir)/fc"'
 $(BUILD)/lib/base/opt.o $(BUILD)/lib/api/list.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"'
 $(BUILD)/agent/%.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"' -Iagent
+
+$(BUILD)/lib/db/postgre%.o build-fuzz/lib/db/postgre%.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
 
 $(BUILD)/%.o: %.c $(if $(SQL),$(BUILD)/gen/sql.h)
 	@mkdir -p $(@D); $(say) CC $<
@@ -182,7 +186,7 @@ FUZZ_FLAGS = $(CFLAGS) $(CSTD) -Iagent -fPIC -MMD -MP -fno-omit-frame-pointer \
 FUZZ_SRC := $(LIB_SRC) $(filter-out agent/fc-agent.c agent/main.c,$(AGENT_SRC))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=build-fuzz/%.o) $(if $(SQL),build-fuzz/gen/sql.o) \
 	$(if $(SCHEMAS),build-fuzz/gen/schema.o)
-FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_BASE)
+FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_pq) $(LIBS_BASE)
 
 fuzz: $(FUZZERS:%=build-fuzz/%)
 fuzz-run: $(FUZZERS:%=fuzz-run-%)
@@ -213,7 +217,7 @@ LIBS_bench_certs := $(LIBS_crypto)
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/test/bench/%.o $(LIBFC)
 	@mkdir -p $(@D); $(say) LD $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal probe,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
 
 bench: all $(BENCHES)
 	$(Q)sh test/deps.sh bench >&2

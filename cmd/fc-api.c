@@ -33,8 +33,8 @@ static const struct opt opts[] = {
         "idle, then never)"},
     {O_MAX_CONNECTIONS, "max-connections", "N", NULL, "connections of one process (default: "
         "4096)"},
-    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH (default: FC_STORE, then the "
-        "configuration)"},
+    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... "
+        "(default: FC_STORE, then the configuration)"},
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
     {0},
 };

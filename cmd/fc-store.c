@@ -16,8 +16,8 @@ enum { O_BACKUP = OPT_FIRST };
 #define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
 static const struct opt opts[] = {
-    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH (default: FC_STORE, then the "
-        "configuration)"},
+    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... "
+        "(default: FC_STORE, then the configuration)"},
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
     {0},
 };
@@ -42,6 +42,7 @@ struct run {
 static int store_made(struct run *r, struct err *e)
 {
     const char *state = conf_state_dir(r->conf);
+    char *shown AUTO_FREE = NULL;
 
     /* The state folder is ours to make; that of any other path is its owner's. */
     if (!strncmp(r->url, "sqlite:", 7) && !strncmp(r->url + 7, state, strlen(state)) &&
@@ -49,7 +50,8 @@ static int store_made(struct run *r, struct err *e)
         return -1;
     if (secret_init(r->conf, e) < 0 || store_init(r->url, e) < 0)
         return -1;
-    printf("made %s\n", r->url);
+    shown = db_shown(r->url);
+    printf("made %s\n", shown);
     return 0;
 }
 

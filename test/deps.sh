@@ -20,6 +20,7 @@ build           libyaml-dev               libyaml-devel
 build           libcurl4-openssl-dev      libcurl-devel
 build           libssl-dev                openssl-devel
 build           libevent-dev              libevent-devel
+build           libpq-dev                 libpq-devel
 build           -                         gawk
 run,test        systemd                   systemd
 run,test        jq                        jq
@@ -35,6 +36,8 @@ test            sqlite3                   sqlite
 test            lighttpd                  lighttpd
 test            lighttpd-mod-openssl      lighttpd-mod_openssl
 test            openbsd-inetd             xinetd
+test            postgresql                postgresql-server
+test            pgbouncer                 pgbouncer
 test            strace                    strace
 test            faketime                  libfaketime
 test            iproute2                  iproute
@@ -110,7 +113,7 @@ if ! install; then
     }
 fi
 # Nor shall those that came in now start with the machine.
-for unit in lighttpd nginx inetd xinetd; do
+for unit in lighttpd nginx inetd xinetd postgresql pgbouncer; do
     case $missing in
     *" $unit"* | *"openbsd-$unit"*) systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
     esac

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests.
 #   sh test/run.sh                    installs what is needed, builds, runs every test: plain, under
-#                                     sanitizers, the fuzzing corpora, the checks of the tree
+#                                     sanitizers, what goes through a store also on PostgreSQL, the
+#                                     fuzzing corpora, the checks of the tree
 #   sh test/run.sh -b BUILD [FILE ...]  with what is built in BUILD (build, build-san) alone
 #   sh test/run.sh FILE ...           only these files of test/bats, plain and under sanitizers
 # The output of each test that failed is printed. The last line is "N passed, N failed".
@@ -13,7 +14,7 @@ builds=
 while getopts b:h o; do
     case $o in
     b) builds=$OPTARG ;;
-    *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
+    *) sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
@@ -23,7 +24,12 @@ give_up() { echo "run.sh: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 sh test/deps.sh build run test || give_up "packages are missing"
 jobs=$(nproc)
 out=$(mktemp -d "${TMPDIR:-/tmp}/fc-test.XXXXXX") || exit 1
-trap 'rm -rf "$out"' EXIT
+pg=
+end() {
+    [ -z "$pg" ] || sh test/postgres.sh stop "$pg"
+    rm -rf "$out" "$pg"
+}
+trap end EXIT
 trap 'exit 1' HUP INT TERM
 
 # make_quietly ARGUMENT ...: its output only when it fails.
@@ -91,16 +97,29 @@ fi
 
 [ $# -gt 0 ] || set -- test/bats/*.bats
 # The largest files first, so that the end is not one long file alone. Each runs for itself, as
-# many at once as there are processors. A file with a line "# once: WHY" needs one build only.
+# many at once as there are processors. A file with a line "# once: WHY" needs one build only; one
+# with "# databases: both" also runs on PostgreSQL, with the first build, and with every build if
+# the line goes on ", sanitized".
+if grep -q '^# databases: both' "$@"; then
+    pg=$(mktemp -d /tmp/fc-pg.XXXXXX) || exit 1 # a short name: a socket is in there
+    sh test/postgres.sh start "$pg" max_connections=400 || give_up "no PostgreSQL to test with"
+    export FC_TEST_PG="$pg"
+fi
 for build in $builds; do
     # shellcheck disable=SC2012 # names of our own
     ls -S -- "$@" | while read -r file; do
+        if grep -q '^# databases: both' "$file"; then
+            [ "$build" != "${builds%% *}" ] && ! grep -q '^# databases: both, sanitized' "$file" ||
+                echo "$build postgres $file"
+        fi
         [ "$build" = "${builds%% *}" ] || ! grep -q '^# once: ' "$file" || continue
-        echo "$build $file"
+        echo "$build sqlite $file"
     done
-done | xargs -P "$jobs" -n 2 sh -c '
-    out=$0 build=$1 file=$2
+done | xargs -P "$jobs" -n 3 sh -c '
+    out=$0 build=$1 file=$3
+    export FC_TEST_DB="$2"
     name=${build##*/}-${file##*/}
+    [ "$2" = sqlite ] || name=$name-$2
     case $build in /*) dir=$build ;; *) dir=$PWD/$build ;; esac
     export TOP="$PWD" BUILD="$dir" FC_BUILD="$dir"
     # Not BATS_TEST_TIMEOUT: its clock is a child that a plain `wait` in a test would wait for.
@@ -108,7 +127,7 @@ done | xargs -P "$jobs" -n 2 sh -c '
     echo $? >"$out/$name.status"
     word=ok
     if grep -q "^not ok" "$out/$name.tap" || ! grep -q "^ok" "$out/$name.tap"; then word=FAILED; fi
-    printf "%-10s %-28s %4s tests  %s\n" "$build" "${file##*/}" \
+    printf "%-10s %-8s %-28s %4s tests  %s\n" "$build" "$2" "${file##*/}" \
         "$(grep -c "^\(not \)\{0,1\}ok " "$out/$name.tap")" "$word"
 ' "$out"
 

@@ -20,7 +20,11 @@ const struct conf_key conf_keys[] = {
         "folder of the store, the CA and what else commands keep (default: /var/lib/fc for root, "
         "else ~/.local/share/fc)"},
     {"", "store", "FC_STORE", NULL, NULL,
-        "the store: sqlite:PATH (default: fc.db in the state folder)"},
+        "the store: sqlite:PATH or postgres://... (default: fc.db in the state folder)"},
+    {"", "store-read", "FC_STORE_READ", NULL, NULL,
+        "replica of a PostgreSQL store, for lists and counts"},
+    {"", "store-listen", "FC_STORE_LISTEN", NULL, NULL,
+        "direct URL of a PostgreSQL store behind a pooler, to hear of changes"},
     {"", "org", "FC_ORG", NULL, NULL, "organization that commands act on"},
     {"api", "trusted-header", NULL, NULL, NULL,
         "name of the header that carries a client certificate from a web server in front"},

@@ -3,17 +3,68 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/mod.h"
 #include "db/ops.h"
+
+static bool begins(const char *url, const char *scheme)
+{
+    return strncmp(url, scheme, strlen(scheme)) == 0;
+}
 
 int db_open(struct db **out, const char *url, int flags, struct err *e)
 {
-    if (strncmp(url, "sqlite:", 7) == 0 && url[7])
+    char *shown AUTO_FREE = NULL;
+
+    if (begins(url, "sqlite:") && url[7])
         return db_sqlite.open(out, url, flags, e);
-    if (strncmp(url, "https://", 8) == 0)
+    if (begins(url, "postgres://") || begins(url, "postgresql://")) {
+        const struct db_ops *const *ops = mod_symbol("postgres", "postgres_ops", e);
+
+        return ops ? (*ops)->open(out, url, flags, e) : -1;
+    }
+    if (begins(url, "https://"))
         return err_set(e, FC_USAGE, "%s: this command works on a store of its own, not "
             "through an API", url);
-    return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH)", url);
+    shown = db_shown(url);
+    return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH or postgres://...)",
+        shown);
+}
+
+/* "scheme://user:PASSWORD@host/db?password=PASSWORD&...", without the passwords. */
+char *db_shown(const char *url)
+{
+    struct buf b = BUF_INIT;
+    const char *s = strstr(url, "://"), *at, *colon;
+    size_t n;
+
+    if (!s || begins(url, "sqlite:"))
+        return xstrdup(url);
+    s += 3;
+    at = strchr(s, '@');
+    colon = strchr(s, ':');
+    if (at && colon && colon < at && !memchr(s, '?', (size_t)(at - s))) {
+        /* a password may hold an unescaped '@' by mistake */
+        while (strchr(at + 1, '@') && strcspn(at, "/?") > strcspn(at + 1, "@"))
+            at = strchr(at + 1, '@');
+        buf_add(&b, url, (size_t)(colon - url));
+        url = at;
+    }
+    n = strcspn(url, "?");
+    buf_add(&b, url, n);
+    for (url += n; *url; url += n) { /* at '?' or '&' */
+        n = 1 + strcspn(url + 1, "&");
+        if (!memmem(url, n, "password=", 9))
+            buf_add(&b, url, n);
+    }
+    return buf_steal(&b);
+}
+
+void db_listen(struct db *d, const char *url)
+{
+    if (d->ops->listen)
+        d->ops->listen(d, url);
 }
 
 void db_patience(struct db *d, int ms)

@@ -24,15 +24,17 @@ enum db_flag {
 struct db;
 struct stmt;
 
-/* url: "sqlite:PATH". Errors: FC_NOTFOUND (no such store), FC_DENIED, FC_INVALID (not a store, or
+/* url: "sqlite:PATH", or "postgres://..." as libpq reads it. Errors: FC_NOTFOUND (no such store), FC_DENIED, FC_INVALID (not a store, or
  * a URL of an unknown scheme), FC_AGAIN (busy). */
 int db_open(struct db **out, const char *url, int flags, struct err *e);
 /* How long to wait for other writers, instead of DB_BUSY_MS. */
 void db_patience(struct db *d, int ms);
+/* Where to hear of commits, when the URL leads through a pooler; before db_watch_fd. */
+void db_listen(struct db *d, const char *url);
 void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back */
 
 /* Makes the lossy side database readable in statements as seen.seen (read alone: it is written by a
- * connection of its own, DB_SEEN). Made anew when it is gone or damaged. Cheap when it was done. */
+ * connection of its own, DB_SEEN, which calls it seen). Made anew when it is gone or damaged. Cheap when it was done. */
 int db_attach_seen(struct db *d, struct err *e);
 
 /* The schema version of the tables; 0: an empty database. FC_INVALID: another program's. */
@@ -85,7 +87,9 @@ void db_watch_drain(struct db *d);
 int64_t db_tx(struct db *d, struct err *e);
 /* All transactions with a number below this one have ended. -1: error. */
 int64_t db_tx_settled(struct db *d, struct err *e);
-/* What messages call it: the path of the file. */
+/* What messages call it: the path of the file, the URL without its password. */
 const char *db_path(const struct db *d);
+/* A URL without its password, for the caller to free. */
+char *db_shown(const char *url);
 
 #endif

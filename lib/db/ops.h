@@ -12,6 +12,7 @@ struct db_ops {
     int (*open)(struct db **out, const char *url, int flags, struct err *e);
     void (*close)(struct db *d); /* the named statements are freed already */
     void (*patience)(struct db *d, int ms);
+    void (*listen)(struct db *d, const char *url); /* NULL: it is never needed */
     int (*attach_seen)(struct db *d, struct err *e);
     int (*schema)(struct db *d, int64_t *version, struct err *e);
     int (*migrate)(struct db *d, const char *sql, int version, struct err *e);
@@ -52,5 +53,6 @@ struct stmt {
 };
 
 extern const struct db_ops db_sqlite;
+extern const struct db_ops db_postgres; /* in the module of that name alone */
 
 #endif

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,7 +27,9 @@ struct sqlite {
     bool seen_lost; /* it was found damaged: attached again at the next call */
     bool side;      /* this is the lossy side itself */
     bool create;    /* DB_CREATE was given */
-    bool synced;    /* a commit waits for the disk */
+    bool synced;    /* a commit waits for the disk, and there is room for many changed pages */
+    int patience;   /* ms that a writer waits for others */
+    int64_t waiting; /* ms: since when it does */
     int watch;      /* inotify descriptor or -1 */
     struct stmt *version;
 };
@@ -218,6 +222,23 @@ static int seen_setup(struct sqlite *side, struct err *e)
     return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
 }
 
+/* The library's own waiting asks ever more seldom, and never gets through to a busy store. */
+static int wait_for_writer(void *p, int tries)
+{
+    struct sqlite *d = p;
+    struct timespec now;
+    int64_t ms;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+    if (tries == 0)
+        d->waiting = ms;
+    if (ms - d->waiting >= d->patience)
+        return 0;
+    usleep(tries < 4 ? 1000 : 4000);
+    return 1;
+}
+
 static int connect_to(struct sqlite *d, int flags, struct err *e)
 {
     /* A path is never taken for the URI that it looks like. */
@@ -227,7 +248,8 @@ static int connect_to(struct sqlite *d, int flags, struct err *e)
 
     if (rc != SQLITE_OK)
         return db_error(d, e, rc);
-    sqlite3_busy_timeout(d->h, DB_BUSY_MS);
+    d->patience = DB_BUSY_MS;
+    sqlite3_busy_handler(d->h, wait_for_writer, d);
     sqlite3_db_config(d->h, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     sqlite3_db_config(d->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return 0;
@@ -309,7 +331,7 @@ static int sqlite_open(struct db **out, const char *url, int flags, struct err *
 
 static void sqlite_patience(struct db *d, int ms)
 {
-    sqlite3_busy_timeout(of(d)->h, ms);
+    of(d)->patience = ms;
 }
 
 /* "file:PATH?mode=ro", escaped. Read only, because a transaction that writes takes the write lock
@@ -426,7 +448,7 @@ static int sqlite_begin(struct db *db, bool write, struct err *e)
 
     /* The builder of the library may have chosen less; readers need not be told. */
     if (write && !d->side && !d->synced) {
-        if (db_exec(db, "PRAGMA synchronous=FULL", e) < 0)
+        if (db_exec(db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-65536", e) < 0)
             return -1;
         d->synced = true;
     }

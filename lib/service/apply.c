@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "service/service.h"
 
 enum { VIOLATIONS = 20 }; /* shown of one document */
@@ -96,17 +97,20 @@ static int duplicates(const struct apply_options *o, struct item *items, size_t 
     return bad;
 }
 
-/* One chunk in one transaction; results are told after the commit. */
-static int chunk(struct store *s, int64_t org, struct item *items, size_t n,
+/* Up to *n resources in one transaction, which ends after so many us where more than APPLY_SMALL
+ * are done; *n: how many it was. Results are told after the commit. */
+static int chunk(struct store *s, int64_t org, struct item *items, size_t *n, int64_t us,
     const struct apply_options *o, struct err *e)
 {
-    enum change *what = xcalloc(n, sizeof *what);
+    enum change *what = xcalloc(*n, sizeof *what);
+    int64_t start;
     int rc = -1;
     size_t i;
 
     if (store_begin(s, e) < 0)
         goto out;
-    for (i = 0; i < n; i++) {
+    start = now_us();
+    for (i = 0; i < *n && (i < APPLY_SMALL || now_us() - start < us); i++) {
         struct arena *a AUTO_ARENA = arena_new();
 
         if (change_put(s, a, org, items[i].kind, items[i].doc->v, o->who, 0, &what[i], NULL,
@@ -121,7 +125,8 @@ static int chunk(struct store *s, int64_t org, struct item *items, size_t n,
     else if (store_commit(s, e) < 0)
         goto out;
     rc = 0;
-    for (i = 0; i < n && o->each; i++)
+    *n = i;
+    for (i = 0; i < *n && o->each; i++)
         o->each(o->ctx, items[i].kind, items[i].name, what[i]);
 out:
     free(what);
@@ -134,8 +139,10 @@ static int chunks(struct store *s, int64_t org, struct item *items, size_t n,
     size_t done, k, step = o->atomic ? n : APPLY_CHUNK;
 
     for (done = 0; done < n; done += k) {
+        if (done)
+            store_pause();
         k = n - done < step ? n - done : step;
-        if (chunk(s, org, items + done, k, o, e) < 0) {
+        if (chunk(s, org, items + done, &k, o->atomic ? INT64_MAX : APPLY_US, o, e) < 0) {
             if (done > 0 && !o->dry_run) {
                 char at[ERR_LEN];
 
@@ -148,7 +155,7 @@ static int chunks(struct store *s, int64_t org, struct item *items, size_t n,
         if (o->progress)
             o->progress(o->ctx, done + k, n);
     }
-    return 0;
+    return o->dry_run ? 0 : walk_all(s, org, o->who, e);
 }
 
 int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,

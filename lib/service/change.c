@@ -167,7 +167,7 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
             rollout_fleet_changed(s, a, new, template, now, who, e) < 0)
             return -1;
         if (selector && membership_of_fleet(s, a, new, false, now, who, e) < 0)
-            return -1;
+            return -1; /* 1: the walk sees to it */
     }
     if (new->kind->effects & EFFECT_ORG && org_changed(s, old, new, e) < 0)
         return -1;
@@ -212,12 +212,27 @@ static int create(struct store *s, struct arena *a, jv doc, struct res *r, const
     return revision_add(s, who, r, false, e);
 }
 
+/* A fleet that is being deleted is not changed any more. */
+static int may_update(struct store *s, struct arena *a, const struct res *old, struct err *e)
+{
+    struct rollout o = {0};
+
+    if (!(old->kind->effects & EFFECT_FLEET))
+        return 0;
+    if (rollout_get(s, a, old->id, &o, e) < 0)
+        return -1;
+    return o.deleted ? err_set(e, FC_CONFLICT, "Fleet of name \"%s\" is being deleted", old->name) :
+        0;
+}
+
 static int update(struct store *s, struct arena *a, const struct res *old, struct res *r,
     const struct actor *who, enum change *what, struct err *e)
 {
     bool respecced = strcmp(old->spec ? old->spec : "null", r->spec ? r->spec : "null") != 0;
     bool selector = false, template = false, policy = false;
 
+    if (may_update(s, a, old, e) < 0)
+        return -1;
     if (!respecced && strcmp(old->labels, r->labels) == 0 &&
         strcmp(old->annotations, r->annotations) == 0) {
         *r = *old;
@@ -331,6 +346,26 @@ static int delete_children(struct store *s, struct arena *a, const struct res *r
     }
 }
 
+/* What goes before a fleet: its devices leave it, and its template versions. 1: there is more, for
+ * a walk. */
+static int empty_fleet(struct store *s, struct arena *a, const struct res *r,
+    const struct actor *who, struct err *e)
+{
+    int64_t now = now_us(), n;
+    int rc;
+
+    if (rollout_deleted(s, r->id, now, e) < 0)
+        return -1;
+    if ((rc = membership_of_fleet(s, a, r, true, now, who, e)) != 0)
+        return rc;
+    if ((n = template_drop(s, r, e)) < 0)
+        return -1;
+    if (n == ROLLOUT_STEP)
+        return walk_later(s, r, WALK_MEMBERS, who, e) < 0 ? -1 : 1;
+    store_cache_drop(s); /* it was read while the fleet was still there */
+    return rollout_forget(s, r->id, e) < 0 || delete_children(s, a, r, e) < 0 ? -1 : 0;
+}
+
 int change_delete(struct store *s, struct arena *a, int64_t org, const struct kind *k,
     const char *name, const struct actor *who, struct err *e)
 {
@@ -346,9 +381,8 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
         return -1;
     if (k->effects & EFFECT_DEVICE && task_rollouts_of(s, a, org, r.id, e) < 0)
         return -1; /* those of its fleets no longer wait for it */
-    if (k->effects & EFFECT_FLEET && (membership_of_fleet(s, a, &r, true, now_us(), who, e) < 0 ||
-        rollout_forget(s, r.id, e) < 0 || delete_children(s, a, &r, e) < 0))
-        return -1;
+    if (k->effects & EFFECT_FLEET && (rc = empty_fleet(s, a, &r, who, e)) != 0)
+        return rc < 0 ? -1 : 0;
     if (res_delete(s, &r, e) < 0 ||
         (k->flags & KIND_APPLY && revision_add(s, who, &r, true, e) < 0))
         return -1;

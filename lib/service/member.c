@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Which fleets a device belongs to. One device's change asks every fleet's selector (fleets are
- * few); one fleet's change asks the label index (devices are many).
- */
-#include <stdio.h>
+/* Which fleets a device belongs to: every fleet's selector is asked, fleets are few. */
 #include <string.h>
 
 #include "service/service.h"
@@ -55,7 +51,9 @@ static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e
         c->fleet = xreallocarray(c->fleet, c->n + 1, sizeof *c->fleet);
         c->fleet[c->n] = (struct fleet){.id = st_col_int(st, 0),
             .name = arena_strdup(c->a, st_col_text(st, 1, NULL)), .joining = -1};
-        if (selector_from_json(c->a, sel, &c->fleet[c->n].sel, e) < 0) {
+        if (st_col_int(st, 4)) /* it is being deleted */
+            c->fleet[c->n].sel.nothing = true;
+        else if (selector_from_json(c->a, sel, &c->fleet[c->n].sel, e) < 0) {
             st_reset(st);
             rc = -1;
             break;
@@ -214,119 +212,34 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
     return move(s, a, c, device, was, shall, now, who, e) < 0 ? -1 : 0;
 }
 
-struct ids {
-    int64_t *id;
-    size_t n, cap;
-};
-
-static void ids_add(struct ids *v, int64_t id)
-{
-    if (v->n == v->cap) {
-        v->cap = v->cap ? v->cap * 2 : 256;
-        v->id = xreallocarray(v->id, v->cap, sizeof *v->id);
-    }
-    v->id[v->n++] = id;
-}
-
-static int by_id(const void *p, const void *q)
-{
-    const int64_t *a = p, *b = q;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-/* Sorted ids of the devices that the selector matches. */
-static int matching(struct store *s, int64_t org, const struct selector *sel, struct ids *out,
-    struct err *e)
-{
-    struct sql_buf q = {0};
-    struct stmt *st;
-    int rc;
-
-    if (sel->nothing)
-        return 0;
-    sql_add(&q, "SELECT r.id");
-    sql_from(&q, sel);
-    sql_add(&q, "WHERE r.org = ");
-    sql_int_param(&q, org);
-    sql_add(&q, " AND r.kind = ");
-    sql_int_param(&q, KIND_DEVICE);
-    sql_selector(&q, sel, org, KIND_DEVICE);
-    st = sql_prepare(s, &q, e);
-    sql_free(&q);
-    if (!st)
-        return -1;
-    while ((rc = st_step(st, e)) == 1)
-        ids_add(out, st_col_int(st, 0));
-    st_free(st);
-    if (out->n)
-        qsort(out->id, out->n, sizeof *out->id, by_id);
-    return rc;
-}
-
-/* One device comes to one fleet, or leaves it. */
-static int toggle(struct store *s, int64_t device, int64_t fleet, bool joins, int64_t now,
+int membership_recheck(struct store *s, int64_t device, int64_t fleet, int64_t now,
     const struct actor *who, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
+    jv labels AUTO_JV = jv_invalid();
     struct fleet_cache *c;
     struct member *m;
     struct res r;
     bool *was, *shall;
     size_t i;
-    int n;
+    int n, rc = res_get_id(s, a, device, &r, e);
 
-    if (res_get_id(s, a, device, &r, e) != 1 || !(c = fleets_of(s, r.org, e)) ||
-        (n = member_list(s, a, device, &m, e)) < 0)
+    if (rc <= 0)
+        return rc; /* deleted meanwhile */
+    if (!(c = fleets_of(s, r.org, e)) || (n = member_list(s, a, device, &m, e)) < 0)
         return -1;
+    labels = jv_parse(r.labels);
     was = belongs(a, c, m, n);
     shall = belongs(a, c, m, n);
-    for (i = 0; i < c->n; i++)
-        if (c->fleet[i].id == fleet)
-            shall[i] = joins;
+    for (i = 0; i < c->n && c->fleet[i].id != fleet; i++)
+        ;
+    if (i == c->n)
+        return 0;
+    shall[i] = selector_match(&c->fleet[i].sel, labels);
+    if (shall[i] == was[i])
+        return 0;
     if (move(s, a, c, &r, was, shall, now, who, e) < 0 ||
-        device_stale(s, device, STALE_YES, e) < 0)
+        device_stale(s, device, STALE_YES, e) < 0 || device_refresh(s, a, &r, now, who, e) < 0)
         return -1;
-    return device_refresh(s, a, &r, now, who, e);
-}
-
-int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
-    int64_t now, const struct actor *who, struct err *e)
-{
-    jv spec AUTO_JV = jv_parse(fleet->spec);
-    jv sel AUTO_JV = json_get(spec, "selector");
-    struct ids want = {0}, have = {0};
-    struct selector compiled = {.nothing = true};
-    size_t i = 0, k = 0, moved = 0;
-    int rc = -1;
-
-    store_cache_drop(s);
-    if (!gone && selector_from_json(a, sel, &compiled, e) < 0)
-        return -1;
-    if (matching(s, fleet->org, &compiled, &want, e) < 0 ||
-        member_of(s, fleet->id, &have.id, &have.n, e) < 0)
-        goto out;
-    while (i < want.n || k < have.n) { /* both are sorted: a merge */
-        bool joins = k == have.n || (i < want.n && want.id[i] < have.id[k]);
-
-        if (!joins && i < want.n && want.id[i] == have.id[k]) {
-            i++;
-            k++;
-            continue;
-        }
-        if (toggle(s, joins ? want.id[i] : have.id[k], fleet->id, joins, now, who, e) < 0)
-            goto out;
-        moved++;
-        if (joins)
-            i++;
-        else
-            k++;
-    }
-    if (gone)
-        store_cache_drop(s); /* it was read while the fleet was still there */
-    rc = moved ? task_render(s, fleet->org, e) : 0;
-out:
-    free(want.id);
-    free(have.id);
-    return rc;
+    return 1;
 }

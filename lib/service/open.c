@@ -23,8 +23,11 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
 {
     char buf[4096];
 
-    if (store_open(s, service_url(conf, url, buf), e) < 0)
+    url = service_url(conf, url, buf);
+    if (store_open(s, url, e) < 0)
         return -1;
+    if (strncmp(url, "sqlite:", 7)) /* a file has nothing beside it */
+        store_beside(s, conf_get(conf, "", "store-read"), conf_get(conf, "", "store-listen"));
     secret_source(s, conf);
     if (!org)
         org = conf_get(conf, "", "org");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/remove.h"
 
-#include "base/mem.h"
+#include "base/clock.h"
 #include "service/service.h"
 
 /* 1: it is there; 0: not, which is fine; -1 */
@@ -31,11 +31,14 @@ static int check_all(struct store *s, struct arena *a, const struct targets *t,
     return 0;
 }
 
-/* Deletes targets from..to in the open transaction; gone[] says which there were. */
+/* Deletes targets from..*to in the open transaction, which may end earlier, then *to is less; gone[]
+ * says which there were. */
 static int remove_chunk(struct store *s, struct arena *a, const struct targets *t, size_t from,
-    size_t to, bool *gone, const struct remove_options *o, struct err *e)
+    size_t *to, bool *gone, const struct remove_options *o, struct err *e)
 {
-    for (size_t i = from; i < to; i++) {
+    int64_t start = now_us();
+
+    for (size_t i = from; i < *to; i++) {
         const struct target *v = &t->v[i];
         int rc = exists(s, a, v, o, e);
 
@@ -45,6 +48,8 @@ static int remove_chunk(struct store *s, struct arena *a, const struct targets *
         if (rc > 0 && change_delete(s, a, s->org, v->kind, v->name, o->who, e) < 0)
             return -1;
         arena_reset(a);
+        if (i - from >= REMOVE_SMALL && now_us() - start >= REMOVE_US)
+            *to = i + 1;
     }
     return 0;
 }
@@ -58,14 +63,18 @@ int remove_all(struct store *s, const struct targets *t, const struct remove_opt
     int rc = check_all(s, a, t, o, e);
 
     for (from = 0; rc == 0 && from < t->n; from = to) {
+        if (from)
+            store_pause();
         to = t->n - from > REMOVE_CHUNK ? from + REMOVE_CHUNK : t->n;
         if (store_begin(s, e) < 0) {
             rc = -1;
         } else {
-            rc = remove_chunk(s, a, t, from, to, gone, o, e);
+            rc = remove_chunk(s, a, t, from, &to, gone, o, e);
             if (rc == 0 && !o->dry_run)
                 rc = store_commit(s, e);
             store_rollback(s); /* nothing is left to undo after a commit */
+            if (rc == 0 && !o->dry_run)
+                rc = walk_all(s, s->org, o->who, e);
         }
         if (rc < 0 && from > 0)
             err_wrap(e, "after %s \"%s\" was deleted", t->v[from - 1].kind->singular,

@@ -14,10 +14,14 @@ struct remove_options {
     void (*progress)(void *ctx, size_t done, size_t total);
     void *ctx;
 };
-enum { REMOVE_CHUNK = 1000 }; /* resources of one transaction: nobody has the lock for long */
+enum {
+    REMOVE_CHUNK = 1000, /* resources of one transaction */
+    REMOVE_US = 80000,   /* it ends earlier after this time: others want to write, too */
+    REMOVE_SMALL = 32,   /* so many are one transaction, whatever the time */
+};
 
 /* Nothing is deleted unless all exist (FC_NOTFOUND names the first that does not). Up to
- * REMOVE_CHUNK it is all or nothing; the error of a later chunk names the last deleted one. */
+ * REMOVE_SMALL it is all or nothing; the error of a later chunk names the last deleted one. */
 int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,
     struct err *e);
 

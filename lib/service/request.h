@@ -23,7 +23,7 @@ struct decision {
     void (*each)(void *ctx, const char *name);
     void *ctx;
 };
-enum { DECIDE_CHUNK = 200 }; /* requests of one transaction: a signature takes a millisecond */
+enum { DECIDE_CHUNK = 50 }; /* requests of one transaction: a signature takes a millisecond */
 
 /* Decides about all, or (up to DECIDE_CHUNK) about none. The error names the request. */
 int request_decide(struct store *s, const char *const *names, size_t n, const struct decision *d,

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "service/service.h"
 
+enum { SOURCES_STEP = 100 }; /* fleets that are judged anew in one transaction */
+
 static int fleet_get(struct store *s, struct arena *a, int64_t org, const char *name, struct res *r,
     struct err *e)
 {
@@ -106,6 +108,7 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
     struct rollout_policy policy;
     struct rollout o = {0};
     const char *problem;
+    int64_t left = 0;
     bool was_valid;
     struct res tv;
 
@@ -123,49 +126,55 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
     o.problem = problem;
     o.fleet = fleet->id;
     if (template_changed) {
-        if (add_version(s, a, fleet, template, now, who, &tv, e) < 0 ||
-            rollout_outdate(s, fleet->id, e) < 0)
+        if (add_version(s, a, fleet, template, now, who, &tv, e) < 0)
             return -1;
         o.version = tv.id;
     }
     if (template_changed || (o.state.status != ROLLOUT_COMPLETED && (!o.digest ||
         strcmp(o.digest, policy.digest) != 0))) {
-        if (!template_changed && rollout_unbatch(s, fleet->id, o.version, e) < 0)
+        if (!template_changed && (left = rollout_unbatch(s, fleet->id, o.version, e)) < 0)
             return -1;
         o.state = (struct rollout_state){ROLLOUT_PENDING, -1};
         o.started = o.changed = now;
+        o.remaining = 0;
         o.why = NULL;
     }
     o.digest = policy.digest;
     store_cache_drop(s); /* which version a device gets that joins has changed */
-    return rollout_put(s, &o, e) < 0 ? -1 : task_rollout(s, fleet->org, fleet->name, 0, e);
+    if (rollout_put(s, &o, e) < 0 || task_rollout(s, fleet->org, fleet->name, 0, e) < 0 ||
+        (left == ROLLOUT_STEP && walk_later(s, fleet, WALK_UNBATCH, who, e) < 0))
+        return -1;
+    return template_changed ? walk_outdate(s, fleet, who, e) : 0;
+}
+
+int rollout_sources_step(struct store *s, struct arena *a, int64_t org, const char *from,
+    int64_t now, const struct actor *who, struct err *e)
+{
+    struct res_query q = {.org = org, .kind = kind_by_id(KIND_FLEET), .from = from,
+        .limit = SOURCES_STEP + 1};
+    const char *name[SOURCES_STEP + 1];
+    struct res_iter *it;
+    struct res fleet;
+    int rc, n = 0, i;
+
+    if (res_list(s, &q, &it, e) < 0)
+        return -1;
+    while ((rc = res_next(it, &fleet, e)) == 1)
+        name[n++] = arena_strdup(a, fleet.name);
+    res_list_end(it);
+    for (i = 0; rc == 0 && i < n && i < SOURCES_STEP; i++)
+        if (fleet_get(s, a, org, name[i], &fleet, e) < 0 ||
+            rollout_fleet_changed(s, a, &fleet, false, now, who, e) < 0)
+            rc = -1;
+    return rc == 0 && n > SOURCES_STEP ? task_sources(s, org, name[SOURCES_STEP], e) : rc;
 }
 
 int rollout_sources_changed(struct store *s, int64_t org, int64_t now, const struct actor *who,
     struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_fleet_list, e);
-    int64_t *id = NULL;
-    size_t n = 0, i;
-    int rc;
+    struct arena *a AUTO_ARENA = arena_new();
 
-    if (!st)
-        return -1;
-    st_int(st, 1, org);
-    while ((rc = st_step(st, e)) == 1) {
-        id = xreallocarray(id, n + 1, sizeof *id);
-        id[n++] = st_col_int(st, 0);
-    }
-    for (i = 0; rc == 0 && i < n; i++) {
-        struct arena *a AUTO_ARENA = arena_new();
-        struct res fleet;
-
-        if (res_get_id(s, a, id[i], &fleet, e) != 1 ||
-            rollout_fleet_changed(s, a, &fleet, false, now, who, e) < 0)
-            rc = -1;
-    }
-    free(id);
-    return rc;
+    return rollout_sources_step(s, a, org, NULL, now, who, e);
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -181,6 +190,7 @@ struct run {
     int64_t now;
     const struct actor *who;
     bool moved;
+    bool more; /* devices were left for the next transaction */
 };
 
 static const char *version_name(const struct run *r)
@@ -209,6 +219,33 @@ static int batch_event(struct run *r, const char *reason, const char *detail, in
         "Warning" : "Normal", message, d.p, r->who, e);
 }
 
+static bool in_last_batch(const struct run *r)
+{
+    return r->o.state.batch >= 0 && (size_t)r->o.state.batch >= r->policy.n;
+}
+
+/* The current batch takes in devices: as many as it has left, one that is the last all there are,
+ * also those that another fleet was busy with or that came later, when they are free. */
+static int fill_batch(struct run *r, struct err *e)
+{
+    bool last = in_last_batch(r);
+    int64_t want = last || r->o.remaining > ROLLOUT_STEP ? ROLLOUT_STEP : r->o.remaining, n;
+
+    if (want == 0)
+        return 0;
+    n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, r->o.state.batch,
+        last ? NULL : &r->policy.batch[r->o.state.batch], want, r->now, e);
+    if (n < 0)
+        return -1;
+    if (!last)
+        r->o.remaining = n < want ? 0 : r->o.remaining - n;
+    r->more = last ? n == want : r->o.remaining > 0;
+    if (n == 0)
+        return 0;
+    r->moved = true;
+    return task_render(r->s, r->fleet.org, e);
+}
+
 static int start_batch(struct run *r, const struct rollout_action *act,
     const struct rollout_counts *ended, struct err *e)
 {
@@ -222,19 +259,20 @@ static int start_batch(struct run *r, const struct rollout_action *act,
     if (r->o.state.batch >= 0 && ended->total && batch_event(r, "FleetRolloutBatchCompleted",
         "FleetRolloutBatchCompleted", r->o.state.batch, ended, act->why, e) < 0)
         return -1;
-    n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, act->batch, b, r->now,
+    r->o.state = (struct rollout_state){ROLLOUT_INPROGRESS, act->batch};
+    r->o.remaining = b ? rollout_size(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, b,
+        r->now, e) : 0;
+    n = r->o.remaining < 0 ? -1 : b ? r->o.remaining : rollout_free(r->s, r->fleet.id, r->o.version,
         e);
     if (n < 0)
         return -1;
     snprintf(message, sizeof message, "%s: %lld devices", rollout_batch_name(&r->policy, act->batch,
         name), (long long)n);
-    if (n && (batch_event(r, "FleetRolloutBatchDispatched", "FleetRolloutBatchDispatched",
-        act->batch, NULL, message, e) < 0 ||
-        task_render(r->s, r->fleet.org, e) < 0))
+    if (n && batch_event(r, "FleetRolloutBatchDispatched", "FleetRolloutBatchDispatched",
+        act->batch, NULL, message, e) < 0)
         return -1;
-    r->o.state = (struct rollout_state){ROLLOUT_INPROGRESS, act->batch};
     r->o.why = arena_printf(r->a, "Rolling out %s", name);
-    return 0;
+    return fill_batch(r, e);
 }
 
 static int stop(struct run *r, const struct rollout_action *act, const struct rollout_counts *c,
@@ -258,24 +296,6 @@ static int stop(struct run *r, const struct rollout_action *act, const struct ro
     return batch_event(r, "FleetRolloutCompleted", "FleetRolloutCompleted", -1, NULL, act->why, e);
 }
 
-/* Devices that another fleet was busy with, or that came later, join the last batch when they are
- * free. */
-static int gather(struct run *r, struct err *e)
-{
-    int64_t n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version,
-        r->o.state.batch, NULL, r->now, e);
-
-    if (n <= 0)
-        return n < 0 ? -1 : 0;
-    r->moved = true;
-    return task_render(r->s, r->fleet.org, e);
-}
-
-static bool in_last_batch(const struct run *r)
-{
-    return r->o.state.batch >= 0 && (size_t)r->o.state.batch >= r->policy.n;
-}
-
 /* The rollout ends unless devices are left: those that wait for another fleet, and, where it had
  * failed and they recovered, those that the last batch did not reach. */
 static int end(struct run *r, const struct rollout_action *act, const struct rollout_counts *c,
@@ -284,7 +304,7 @@ static int end(struct run *r, const struct rollout_action *act, const struct rol
     struct rollout_counts now;
     int64_t blocked;
 
-    if (gather(r, e) < 0 || (blocked = rollout_blocked(r->s, r->fleet.id, r->o.version, e)) < 0 ||
+    if (fill_batch(r, e) < 0 || (blocked = rollout_blocked(r->s, r->fleet.id, r->o.version, e)) < 0 ||
         rollout_counts(r->s, r->fleet.id, r->o.version, r->o.state.batch, &now, e) < 0)
         return -1;
     if (blocked == 0 && now.pending == 0)
@@ -310,8 +330,10 @@ static int steps(struct run *r, struct err *e)
             return 0;
         if (st.status != ROLLOUT_PENDING)
             st.status = ROLLOUT_INPROGRESS;
-        if (r->o.state.status == ROLLOUT_INPROGRESS && in_last_batch(r) && gather(r, e) < 0)
+        if (r->o.state.status == ROLLOUT_INPROGRESS && fill_batch(r, e) < 0)
             return -1;
+        if (r->more)
+            return 0;
         if (rollout_counts(r->s, r->fleet.id, r->o.version, st.batch, &c, e) < 0)
             return -1;
         act = rollout_step(&r->policy, &st, &c);
@@ -377,12 +399,17 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
 
     if (open_run(&r, org, fleet, e) < 0)
         goto out;
+    if (r.o.walk) { /* which devices are in question is not settled: the walk's end goes on here */
+        rc = 0;
+        goto out;
+    }
     before = r.o.state.status;
     if ((n = rollout_timeout(s, r.fleet.id, now - r.policy.timeout, e)) < 0 ||
         (n > 0 && wake_others(&r, e) < 0))
         goto out;
     r.moved = n > 0;
-    if (steps(&r, e) < 0)
+    r.more = n == ROLLOUT_STEP;
+    if (!r.more && steps(&r, e) < 0)
         goto out;
     if (r.o.state.status != before)
         r.o.changed = now;
@@ -390,9 +417,9 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
         goto out;
     oldest = rollout_oldest(s, r.fleet.id, e);
     if (oldest < 0 || (oldest && task_rollout(s, org, fleet,
-        oldest + r.policy.timeout + 1, e) < 0))
+        r.more ? 0 : oldest + r.policy.timeout + 1, e) < 0))
         goto out;
-    rc = 0;
+    rc = r.more;
 out:
     if (moved)
         *moved = r.moved;
@@ -473,6 +500,24 @@ int rollout_devices(struct store *s, struct arena *a, int64_t org, const char *f
     return rollout_progress(s, r.id, each, ctx, e);
 }
 
+/* All that a batch would take, at once. */
+static int plan_batch(struct run *r, int index, struct err *e)
+{
+    const struct batch *b = (size_t)index < r->policy.n ? &r->policy.batch[index] : NULL;
+    int64_t left = b ? rollout_size(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, b, r->now,
+        e) : INT64_MAX, n;
+
+    if (left < 0)
+        return -1;
+    while (left > 0) {
+        if ((n = rollout_assign(r->s, r->a, r->fleet.org, r->fleet.id, r->o.version, index, b, left,
+            r->now, e)) < 0)
+            return -1;
+        left = n < ROLLOUT_STEP ? 0 : left - n;
+    }
+    return 0;
+}
+
 int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *fleet, jv doc,
     int64_t now, int64_t max, const struct actor *who, struct rollout_plan_batch **out, size_t *n,
     struct err *e)
@@ -496,9 +541,7 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
 
         rollout_batch_name(&r.policy, (int)i, b->label);
         b->threshold = i == 0 ? 0 : final ? r.policy.threshold : r.policy.batch[i].threshold;
-        if (rollout_assign(s, a, org, r.fleet.id, r.o.version, (int)i,
-            final ? NULL : &r.policy.batch[i], now, e) < 0 ||
-            rollout_counts(s, r.fleet.id, r.o.version, (int)i, &c, e) < 0)
+        if (plan_batch(&r, (int)i, e) < 0 || rollout_counts(s, r.fleet.id, r.o.version, (int)i, &c, e) < 0)
             goto out;
         b->total = c.total; /* with those that have it already */
         if ((b->nnames = rollout_batch(s, a, r.fleet.id, r.o.version, (int)i, max,

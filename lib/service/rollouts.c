@@ -62,6 +62,9 @@ int rollouts_plan(struct store *s, const struct rollout_plans *p, struct err *e)
 
 struct moved {
     const char *change, *detail;
+    bool more; /* devices are left for another transaction */
+    int64_t n; /* issued again until now */
+    int steps; /* transactions; each has a time of its own, which it knows its devices by */
 };
 
 static int step_one(struct store *s, struct arena *a, const struct rollout_moves *m,
@@ -69,11 +72,13 @@ static int step_one(struct store *s, struct arena *a, const struct rollout_moves
 {
     struct rollout_report p;
     bool moved;
+    int rc = rollout_advance(s, a, s->org, fleet, m->now + out->steps++, m->who, &moved, e);
 
-    if (rollout_advance(s, a, s->org, fleet, m->now, m->who, &moved, e) < 0 ||
-        rollout_report(s, a, s->org, fleet, &p, e) < 0)
+    out->more = rc > 0;
+    if (rc < 0 || rollout_report(s, a, s->org, fleet, &p, e) < 0)
         return -1;
-    out->change = moved ? "advanced" : "unchanged";
+    if (moved || !out->change)
+        out->change = moved ? "advanced" : "unchanged";
     out->detail = arena_printf(a, "%s%s%s", rollout_status_name(p.status), p.why ? ": " : "",
         p.why ? p.why : "");
     return 0;
@@ -82,33 +87,52 @@ static int step_one(struct store *s, struct arena *a, const struct rollout_moves
 static int retry_one(struct store *s, struct arena *a, const struct rollout_moves *m,
     const char *fleet, struct moved *out, struct err *e)
 {
+    struct err none = {FC_OK, ""};
     struct rollout_report p;
     int64_t n;
 
-    if (rollout_retry_fleet(s, a, s->org, fleet, m->now, m->who, &n, e) < 0 ||
-        rollout_report(s, a, s->org, fleet, &p, e) < 0)
+    if (rollout_retry_fleet(s, a, s->org, fleet, m->now + out->steps++, m->who, &n, &none) < 0 &&
+        (none.code != FC_CONFLICT || !out->n))
+        return err_set(e, none.code, "%s", none.msg);
+    if (rollout_report(s, a, s->org, fleet, &p, e) < 0)
         return -1;
+    out->more = n == ROLLOUT_STEP;
+    n = out->n += n;
     out->change = "retried";
     out->detail = arena_printf(a, "%s is issued again to %" PRId64 " device%s", p.version, n,
         n == 1 ? "" : "s");
     return 0;
 }
 
+/* One fleet, in as many transactions as it takes. */
+static int move_one(struct store *s, struct arena *a, const struct rollout_moves *m,
+    const char *fleet, struct moved *out, struct err *e)
+{
+    int rc;
+
+    do {
+        if (out->more)
+            store_pause();
+        if (store_begin(s, e) < 0)
+            return -1;
+        rc = (m->retry ? retry_one : step_one)(s, a, m, fleet, out, e);
+        if (rc == 0 && !m->dry_run)
+            rc = store_commit(s, e);
+        store_rollback(s); /* nothing is left to undo after a commit */
+    } while (rc == 0 && out->more && !m->dry_run);
+    return rc;
+}
+
 int rollouts_move(struct store *s, const struct targets *fleets, const struct rollout_moves *m,
     struct err *e)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    struct moved *moved = xcalloc(fleets->n + 1, sizeof *moved);
-    int rc = store_begin(s, e);
-    size_t i;
+    for (size_t i = 0; i < fleets->n; i++) {
+        struct arena *a AUTO_ARENA = arena_new();
+        struct moved moved = {0};
 
-    for (i = 0; i < fleets->n && rc == 0; i++)
-        rc = (m->retry ? retry_one : step_one)(s, a, m, fleets->v[i].name, &moved[i], e);
-    if (rc == 0 && !m->dry_run)
-        rc = store_commit(s, e);
-    store_rollback(s); /* nothing is left to undo after a commit */
-    for (i = 0; i < fleets->n && rc == 0; i++)
-        m->each(m->ctx, fleets->v[i].name, moved[i].change, moved[i].detail);
-    free(moved);
-    return rc;
+        if (move_one(s, a, m, fleets->v[i].name, &moved, e) < 0)
+            return -1;
+        m->each(m->ctx, fleets->v[i].name, moved.change, moved.detail);
+    }
+    return 0;
 }

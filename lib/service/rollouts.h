@@ -34,7 +34,8 @@ struct rollout_moves {
     void (*each)(void *ctx, const char *fleet, const char *change, const char *detail);
     void *ctx;
 };
-/* All in one transaction, for fleets are few; `each` is called after the commit. */
+/* One fleet after the other, each committed before `each` is called; the first that cannot be moved
+ * ends it. */
 int rollouts_move(struct store *s, const struct targets *fleets, const struct rollout_moves *m,
     struct err *e);
 

@@ -48,7 +48,8 @@ enum {
  * memberships, tasks. *out (may be NULL) is the resource afterwards. */
 int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
     const struct actor *who, unsigned flags, enum change *what, struct res *out, struct err *e);
-/* FC_NOTFOUND; FC_CONFLICT where something still needs it (an enrollment request whose device
+/* A fleet of many devices stays, marked with a deletionTimestamp, until a walk has been through
+ * them. FC_NOTFOUND; FC_CONFLICT where something still needs it (an enrollment request whose device
  * exists, a template version in use). */
 int change_delete(struct store *s, struct arena *a, int64_t org, const struct kind *k,
     const char *name, const struct actor *who, struct err *e);
@@ -69,7 +70,12 @@ struct apply_options {
     void (*progress)(void *ctx, size_t done, size_t total);
     void *ctx;
 };
-enum { APPLY_CHUNK = 1000, APPLY_ATOMIC_MAX = 10000 };
+enum {
+    APPLY_CHUNK = 1000,        /* resources of one transaction */
+    APPLY_US = 80000,          /* it ends earlier after this time: others want to write, too */
+    APPLY_SMALL = 32,          /* so many are one transaction, whatever the time */
+    APPLY_ATOMIC_MAX = 10000,
+};
 /* Validates all, then applies in chunks of its own transactions. The error of a later chunk names
  * the last committed resource. Returns -1 also when documents were passed over (FC_INVALID). */
 int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
@@ -97,12 +103,36 @@ int org_stale(struct store *s, struct arena *a, int64_t org, const char **name, 
 /* --- memberships (member.c) ------------------------------------------------------------------- */
 
 /* Which fleets match the device, after its labels changed (the caller marks it stale and refreshes
- * it); and which devices a fleet matches, after its selector changed or (gone) it is about to be
- * deleted. */
+ * it); and which devices a fleet matches, after its selector changed or (gone) it was marked as
+ * deleted: 1 when they are so many that it was left to a walk. */
 int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
     const struct actor *who, struct err *e);
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
     int64_t now, const struct actor *who, struct err *e);
+/* Whether one fleet matches one device, both by their ids and as they are now; with all that
+ * follows for the device. 1: it came or left. */
+int membership_recheck(struct store *s, int64_t device, int64_t fleet, int64_t now,
+    const struct actor *who, struct err *e);
+
+/* --- walks (walk.c): what is left of a fleet's change, device by device ----------------------- */
+
+#define WALK_GRACE (INT64_C(2) * 1000000) /* us until a task looks after a walk */
+
+struct walk_options {
+    const struct actor *who;
+    int (*alive)(void *ctx, struct err *e); /* in each of its transactions; may be NULL */
+    void *ctx;
+};
+/* Leaves what (enum walk) is to be done to a walk: the rollout waits, and a task sees to it. */
+int walk_later(struct store *s, const struct res *fleet, unsigned what, const struct actor *who,
+    struct err *e);
+/* The devices of a fleet with a new version are out of date: now if they are few, else later. */
+int walk_outdate(struct store *s, const struct res *fleet, const struct actor *who, struct err *e);
+/* Does what is left, in transactions of its own: none may be open. */
+int walk_fleet(struct store *s, int64_t fleet, const struct walk_options *o, struct err *e);
+/* For commands, after the commit of changes: what these left of all fleets. Cheap when there is
+ * nothing. */
+int walk_all(struct store *s, int64_t org, const struct actor *who, struct err *e);
 
 /* --- rendering (render.c) --------------------------------------------------------------------- */
 
@@ -146,14 +176,19 @@ int device_refresh(struct store *s, struct arena *a, const struct res *device, i
  * new, and (re)starts the rollout as a task. */
 int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fleet,
     bool template_changed, int64_t now, const struct actor *who, struct err *e);
-/* A repository came or went: each fleet of the organization is valid or not anew. */
+/* A repository came or went: each fleet of the organization is valid or not anew. The first of them
+ * (those from a name on), by name; a task goes on with the others. */
+int rollout_sources_step(struct store *s, struct arena *a, int64_t org, const char *from,
+    int64_t now, const struct actor *who, struct err *e);
 int rollout_sources_changed(struct store *s, int64_t org, int64_t now, const struct actor *who,
     struct err *e);
-/* Takes the rollout as far as it can go now. *moved says whether anything changed (may be NULL). */
+/* Takes the rollout as far as it can go now, up to ROLLOUT_STEP devices. *moved says whether
+ * anything changed (may be NULL). 1: there is more to do, in another transaction; a task was
+ * enqueued for it. */
 int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
     const struct actor *who, bool *moved, struct err *e);
 /* Re-issues the version to its failed and timed-out devices, but for those that another fleet's
- * version is pending of. FC_CONFLICT if there are none. */
+ * version is pending of; up to ROLLOUT_STEP of them. FC_CONFLICT if there are none. */
 int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet,
     int64_t now, const struct actor *who, int64_t *devices, struct err *e);
 
@@ -241,11 +276,13 @@ struct work_options {
     void *ctx;
 };
 /* What enqueues a task, once: stale devices are to be rendered; a fleet's rollout may move on (due
- * 0: now); the rollouts that a device takes part in may; the organization's defaults changed. */
+ * 0: now); the rollouts that a device takes part in may; the organization's defaults changed;
+ * fleets from a name on are to be valid or not anew. */
 int task_render(struct store *s, int64_t org, struct err *e);
 int task_defaults(struct store *s, int64_t org, struct err *e); /* all devices become stale */
 int task_rollout(struct store *s, int64_t org, const char *fleet, int64_t due, struct err *e);
 int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t device, struct err *e);
+int task_sources(struct store *s, int64_t org, const char *from, struct err *e);
 int task_sign(struct store *s, const struct res *r, struct err *e);
 
 extern const char *const work_queues[]; /* "render", "rollout", "sign", NULL */

@@ -40,6 +40,11 @@ int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t devi
     return n < 0 ? -1 : 0;
 }
 
+int task_sources(struct store *s, int64_t org, const char *from, struct err *e)
+{
+    return task_add(s, "rollout", "sources", org, from, NULL, NULL, 0, e);
+}
+
 int task_sign(struct store *s, const struct res *r, struct err *e)
 {
     char key[400];

@@ -7,7 +7,10 @@
 #include "base/log.h"
 #include "service/service.h"
 
-enum { RENDER_CHUNK = 200 }; /* devices of one transaction: well under 200 ms of write lock */
+enum {
+    RENDER_CHUNK = 200,       /* devices of one transaction */
+    RENDER_CHUNK_US = 100000, /* it ends earlier after this time: others want to write, too */
+};
 
 struct worker {
     struct store *s;
@@ -35,6 +38,8 @@ static int do_defaults(struct worker *w, const struct task *t, struct err *e)
             store_rollback(w->s);
             return -1;
         }
+        if (n == ORG_CHUNK)
+            store_pause();
     } while (n == ORG_CHUNK);
     return 0;
 }
@@ -43,31 +48,35 @@ static int do_defaults(struct worker *w, const struct task *t, struct err *e)
 static int do_render(struct worker *w, const struct task *t, struct err *e)
 {
     int64_t ids[RENDER_CHUNK], after = 0;
-    int n, i;
+    bool more;
 
     if (strcmp(t->type, "defaults") == 0)
         return do_defaults(w, t, e);
     do {
+        int n, i, rc;
+        int64_t start;
+
         if (store_begin(w->s, e) < 0)
             return -1;
-        n = device_stale_list(w->s, t->org, after, ids, RENDER_CHUNK, e);
-        for (i = 0; i < n; i++) {
+        start = now_us();
+        rc = n = device_stale_list(w->s, t->org, after, ids, RENDER_CHUNK, e);
+        for (i = 0; i < n && rc >= 0 && now_us() - start < RENDER_CHUNK_US; i++) {
             struct arena *a AUTO_ARENA = arena_new();
 
-            if (render_device(w->s, a, ids[i], now_us(), &w->who, e) < 0)
-                n = -1;
+            rc = render_device(w->s, a, ids[i], now_us(), &w->who, e);
+            after = ids[i];
         }
-        if (n > 0)
-            after = ids[n - 1];
-        if (n >= 0 && n < RENDER_CHUNK && task_done(w->s, t, w->owner, e) < 0)
-            n = -1;
-        else if (n == RENDER_CHUNK && task_extend(w->s, t, w->owner, now_us() + TASK_LEASE, e) < 0)
-            n = -1;
-        if (n < 0 || store_commit(w->s, e) < 0) {
+        more = i < n || n == RENDER_CHUNK;
+        if (rc >= 0)
+            rc = more ? task_extend(w->s, t, w->owner, now_us() + TASK_LEASE, e) :
+                task_done(w->s, t, w->owner, e);
+        if (rc < 0 || store_commit(w->s, e) < 0) {
             store_rollback(w->s);
             return -1;
         }
-    } while (n == RENDER_CHUNK);
+        if (more)
+            store_pause();
+    } while (more);
     return 0;
 }
 
@@ -94,12 +103,54 @@ static int advance(struct worker *w, struct arena *a, const struct task *t, stru
 
     if (rc <= 0)
         return rc; /* deleted meanwhile */
-    return rollout_advance(w->s, a, t->org, t->subject, now_us(), &w->who, NULL, e);
+    rc = rollout_advance(w->s, a, t->org, t->subject, now_us(), &w->who, NULL, e);
+    return rc < 0 ? -1 : 0;
+}
+
+struct walk_task {
+    struct worker *w;
+    const struct task *t;
+};
+
+static int still_ours(void *ctx, struct err *e)
+{
+    struct walk_task *t = ctx;
+
+    return task_extend(t->w->s, t->t, t->w->owner, now_us() + TASK_LEASE, e);
+}
+
+static int nothing_left(struct worker *w, struct arena *a, const struct task *t, struct err *e)
+{
+    (void)w, (void)a, (void)t, (void)e;
+    return 0;
+}
+
+/* In the name of who changed the fleet. */
+static int do_walk(struct worker *w, const struct task *t, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    jv by AUTO_JV = jv_parse(t->payload);
+    struct actor who = {json_str(by, "actor"), json_str(by, "reason"), w->who.source};
+    struct walk_task ours = {w, t};
+    struct walk_options o = {.who = &who, .alive = still_ours, .ctx = &ours};
+    struct res r;
+    int rc = res_get(w->s, a, t->org, kind_by_id(KIND_FLEET), t->subject, &r, e);
+
+    if (rc < 0 || (rc && walk_fleet(w->s, r.id, &o, e) < 0))
+        return -1;
+    return in_transaction(w, t, nothing_left, e);
+}
+
+static int do_sources(struct worker *w, struct arena *a, const struct task *t, struct err *e)
+{
+    return rollout_sources_step(w->s, a, t->org, t->subject, now_us(), &w->who, e);
 }
 
 static int do_rollout(struct worker *w, const struct task *t, struct err *e)
 {
-    return in_transaction(w, t, advance, e);
+    if (strcmp(t->type, "walk") == 0)
+        return do_walk(w, t, e);
+    return in_transaction(w, t, strcmp(t->type, "sources") == 0 ? do_sources : advance, e);
 }
 
 static int sign(struct worker *w, struct arena *a, const struct task *t, struct err *e)

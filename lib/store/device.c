@@ -281,24 +281,35 @@ int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e)
     return RUN(s, SQL_member_del, e, device, fleet) < 0 ? -1 : 0;
 }
 
-int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct err *e)
+void ids_add(struct ids *v, int64_t id)
 {
-    struct stmt *st = STMT(s, SQL_member_of, e, fleet);
-    size_t cap = 0;
+    if (v->n == v->cap) {
+        v->cap = v->cap ? v->cap * 2 : 256;
+        v->id = xreallocarray(v->id, v->cap, sizeof *v->id);
+    }
+    v->id[v->n++] = id;
+}
+
+int member_of(struct store *s, int64_t fleet, bool up_to_date, struct ids *out, struct err *e)
+{
+    struct stmt *st = STMT(s, up_to_date ? SQL_member_up_to_date : SQL_member_of, e, fleet);
     int rc;
 
-    *ids = NULL;
-    *n = 0;
     if (!st)
         return -1;
-    while ((rc = st_step(st, e)) == 1) {
-        if (*n == cap) {
-            cap = cap ? cap * 2 : 256;
-            *ids = xreallocarray(*ids, cap, sizeof **ids);
-        }
-        (*ids)[(*n)++] = st_col_int(st, 0);
-    }
+    while ((rc = st_step(st, e)) == 1)
+        ids_add(out, st_col_int(st, 0));
     return rc;
+}
+
+int member_some(struct store *s, int64_t fleet, int max, int64_t *ids, struct err *e)
+{
+    return LIST(s, SQL_member_some, ids, e, fleet, max);
+}
+
+int device_some(struct store *s, int64_t org, int max, int64_t *ids, struct err *e)
+{
+    return LIST(s, SQL_device_some, ids, e, org, max);
 }
 
 int member_succeed(struct store *s, int64_t device, struct err *e)

@@ -94,8 +94,17 @@ int member_list(struct store *s, struct arena *a, int64_t device, struct member 
 int member_add(struct store *s, int64_t device, int64_t fleet, int64_t assigned, int64_t now,
     struct err *e);
 int member_del(struct store *s, int64_t device, int64_t fleet, struct err *e);
-/* Ids of a fleet's devices, in order; the caller frees them. */
-int member_of(struct store *s, int64_t fleet, int64_t **ids, size_t *n, struct err *e);
+/* Ids of a fleet's devices (of those alone that count as up to date), in order. */
+struct ids {
+    int64_t *id; /* the caller frees it */
+    size_t n, cap;
+};
+void ids_add(struct ids *v, int64_t id);
+int member_of(struct store *s, int64_t fleet, bool up_to_date, struct ids *out, struct err *e);
+/* Up to max of them in any order, and of the organization's devices; in room of the caller's. How
+ * many. */
+int member_some(struct store *s, int64_t fleet, int max, int64_t *ids, struct err *e);
+int device_some(struct store *s, int64_t org, int max, int64_t *ids, struct err *e);
 /* Assignments of the device whose content it runs succeed; pending ones (given: of which it was
  * given the content) fail. */
 int member_succeed(struct store *s, int64_t device, struct err *e);
@@ -111,16 +120,33 @@ struct rollout {
     const char *why;
     const char *problem;    /* what makes the fleet invalid (a missing repository), or NULL */
     int64_t problem_since;  /* when that last changed */
+    int64_t remaining;      /* devices that the current batch is still to take in */
     const char *version_name, *completed_name; /* read only: store names, or NULL */
+    unsigned walk;          /* read only: enum walk, what is left to do of the fleet's devices */
+    int64_t deleted;        /* read only: since when it is being deleted, 0: it is not */
 };
+/* Work on a fleet's devices that was too much for the transaction of its cause (service/walk.c).
+ * The rollout waits until it is done. */
+enum walk {
+    WALK_MEMBERS = 1,  /* devices come and leave, since the selector changed */
+    WALK_OUTDATE = 2,  /* those that were up to date are not, since there is a new version */
+    WALK_UNBATCH = 4,  /* the batches begin anew */
+};
+int rollout_walk(struct store *s, int64_t fleet, unsigned add, struct err *e);
+int rollout_walked(struct store *s, int64_t fleet, struct err *e); /* all is done */
+/* Ids of fleets with such work, after `after`, up to n. Returns how many. */
+int rollout_walks(struct store *s, int64_t org, int64_t after, int64_t *ids, int n, struct err *e);
+int rollout_deleted(struct store *s, int64_t fleet, int64_t now, struct err *e);
 int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out,
     struct err *e);
 int rollout_put(struct store *s, const struct rollout *r, struct err *e);
 int rollout_forget(struct store *s, int64_t fleet, struct err *e);
+/* Deletes up to ROLLOUT_STEP template versions that the fleet's rollout does not name. How many. */
+int64_t template_drop(struct store *s, const struct res *fleet, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
-/* Devices that were up to date no longer are, since their fleet has a new version. */
-int rollout_outdate(struct store *s, int64_t fleet, struct err *e);
+/* A device that was up to date no longer is, since its fleet has a new version. */
+int rollout_outdate(struct store *s, int64_t fleet, int64_t device, struct err *e);
 /* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e);
@@ -139,24 +165,35 @@ int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
 /* Counts of one batch; of all with batch < -1 (then total is the fleet's devices). */
 int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
     struct rollout_counts *out, struct err *e);
-/* Assigns version to devices of a batch: those that match its selector and were seen lately (a
- * final batch: all that are left), that do not have it, and of which no other fleet's assignment
- * is pending; at most rollout_batch_size of them, by name. Marks them stale. A final batch also
- * takes in those that have it pending from before the policy changed. Returns how many got it. */
+/* No statement on a fleet's devices changes more of them: nobody has the write lock for long. Who
+ * gets so many calls again, in the next transaction. */
+enum { ROLLOUT_STEP = 2000 };
+
+/* How many devices a batch takes: those that match its selector and were seen lately, that do not
+ * have the version, and of which no other fleet's assignment is pending; at most
+ * rollout_batch_size. */
+int64_t rollout_size(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    const struct batch *b, int64_t now, struct err *e);
+/* Assigns version to devices of a batch, by name, up to max and ROLLOUT_STEP, and marks them stale.
+ * b NULL: the final batch, for all that are left; it also takes in those that have the version
+ * pending from before the policy changed. Returns how many got it. */
 int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t now,
-    struct err *e); /* b NULL: final */
+    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e);
+/* Devices that a final batch would take: that do not have the version and are free for it. */
+int64_t rollout_free(struct store *s, int64_t fleet, int64_t version, struct err *e);
 /* Devices of the fleet that wait because another fleet's assignment is unreported. */
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e);
 /* Failed and timed-out devices of the version become pending and are re-issued, but for those that
- * another fleet's assignment is pending of. How many. */
+ * another fleet's assignment is pending of; up to ROLLOUT_STEP. How many. */
 int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e);
-/* Pending assignments of any version older than `before` become timed out. How many. */
+/* Pending assignments of any version older than `before` become timed out, the oldest first, up to
+ * ROLLOUT_STEP. How many. */
 int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e);
 /* Assignment time of the oldest pending device, of any version, 0: none. */
 int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e);
-/* The batches begin anew: those that have the version count in none any more. */
-int rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e);
+/* The batches begin anew: those that have the version count in none any more; up to ROLLOUT_STEP.
+ * How many. */
+int64_t rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e);
 
 /* --- views (view.c) -------------------------------------------------------------------------- */
 

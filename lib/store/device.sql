@@ -115,55 +115,64 @@ WHERE device = ?1 AND state = 1 AND rendered = assigned
 
 -- :name member_timeout
 UPDATE device_fleet SET state = 4, message = 'no report within the update timeout'
-WHERE fleet = ?1 AND state = 1 AND assigned_at < ?2
+WHERE fleet = ?1 AND state = 1 AND device IN
+    (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.state = 1 AND m.assigned_at < ?2
+    ORDER BY m.assigned_at LIMIT ?3)
 
 -- :name member_deadline
 SELECT coalesce(min(assigned_at), 0) FROM device_fleet WHERE fleet = ?1 AND state = 1
 
 -- :name member_retry
 UPDATE device_fleet SET state = 1, assigned_at = ?3, message = NULL
-WHERE fleet = ?1 AND assigned = ?2 AND state IN (3, 4)
-    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = device_fleet.device
-        AND x.fleet <> ?1 AND x.state = 1)
-
--- :name member_retry_stale
-UPDATE device SET stale = 2 WHERE id IN
+WHERE fleet = ?1 AND device IN
     (SELECT m.device FROM device_fleet m
     WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
         AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
-            AND x.fleet <> ?1 AND x.state = 1))
+            AND x.fleet <> ?1 AND x.state = 1)
+    LIMIT ?4)
+
+-- :name member_retry_stale
+UPDATE device SET stale = 2 WHERE id IN
+    (SELECT device FROM device_fleet WHERE fleet = ?1 AND state = 1 AND assigned_at = ?2)
 
 -- :name member_assign_all
 UPDATE device_fleet SET assigned = ?2, state = 1, batch = ?3, assigned_at = ?4, message = NULL
-WHERE fleet = ?1 AND assigned IS DISTINCT FROM ?2
-    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = device_fleet.device
-        AND x.fleet <> ?1 AND x.state = 1)
+WHERE fleet = ?1 AND device IN
+    (SELECT m.device FROM device_fleet m
+    WHERE m.fleet = ?1 AND (m.assigned IS NULL OR m.assigned < ?2 OR m.assigned > ?2)
+        AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
+            AND x.fleet <> ?1 AND x.state = 1)
+    LIMIT ?5)
 
 -- :name member_assigned_stale
 UPDATE device SET stale = 1 WHERE stale = 0 AND id IN
-    (SELECT device FROM device_fleet
-    WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1)
+    (SELECT device FROM device_fleet WHERE fleet = ?1 AND state = 1 AND assigned_at = ?2)
 
 -- :name member_unbatch
-UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND assigned = ?2 AND batch <> -1
+UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND device IN
+    (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch >= 0
+    LIMIT ?3)
 
 -- :name member_rebatch
-UPDATE device_fleet SET batch = ?3 WHERE fleet = ?1 AND assigned = ?2 AND batch = -1 AND state = 1
+UPDATE device_fleet SET batch = ?3 WHERE fleet = ?1 AND device IN
+    (SELECT m.device FROM device_fleet m
+    WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch = -1 AND m.state = 1 LIMIT ?4)
 
 -- :name rollout_get
 SELECT o.version, o.completed, o.digest, o.status, o.batch, o.started, o.changed, o.why, o.problem,
-    o.problem_since, v.name, c.name
+    o.problem_since, v.name, c.name, o.walk, o.deleted, o.remaining
 FROM rollout o LEFT JOIN resource v ON v.id = o.version LEFT JOIN resource c ON c.id = o.completed
 WHERE o.fleet = ?1
 
 -- :name rollout_put
 INSERT INTO rollout (fleet, version, completed, digest, status, batch, started, changed, why,
-    problem, problem_since)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    problem, problem_since, remaining)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 ON CONFLICT (fleet) DO UPDATE SET version = excluded.version, completed = excluded.completed,
     digest = excluded.digest, status = excluded.status, batch = excluded.batch,
     started = excluded.started, changed = excluded.changed, why = excluded.why,
-    problem = excluded.problem, problem_since = excluded.problem_since
+    problem = excluded.problem, problem_since = excluded.problem_since,
+    remaining = excluded.remaining
 
 -- :name rollout_counts
 SELECT count(*), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
@@ -186,8 +195,21 @@ SELECT count(*) FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned IS DISTINC
     AND EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device AND x.fleet <> ?1
         AND x.state = 1)
 
+-- :name rollout_free
+SELECT count(*) FROM device_fleet m
+WHERE m.fleet = ?1 AND (m.assigned IS NULL OR m.assigned < ?2 OR m.assigned > ?2)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
+        AND x.fleet <> ?1 AND x.state = 1)
+
 -- :name rollout_forget
 DELETE FROM rollout WHERE fleet = ?1
+
+-- :name template_drop
+DELETE FROM resource WHERE id IN
+    (SELECT r.id FROM resource r WHERE r.org = ?1 AND r.kind = 3 AND r.owner = ?4
+        AND NOT EXISTS (SELECT 1 FROM rollout o
+            WHERE o.fleet = ?2 AND (o.version = r.id OR o.completed = r.id))
+    LIMIT ?3)
 
 -- :name template_used
 SELECT 1 FROM device_fleet WHERE assigned = ?1
@@ -197,7 +219,9 @@ UNION ALL SELECT 1 FROM rollout WHERE version = ?1 OR completed = ?1
 LIMIT 1
 
 -- :name fleet_list
-SELECT id, name, created, spec FROM resource WHERE org = ?1 AND kind = 2 ORDER BY created, name
+SELECT f.id, f.name, f.created, f.spec, coalesce(o.deleted, 0)
+FROM resource f LEFT JOIN rollout o ON o.fleet = f.id
+WHERE f.org = ?1 AND f.kind = 2 ORDER BY f.created, f.name
 
 -- :name member_batch
 SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
@@ -206,4 +230,28 @@ WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch = ?3 ORDER BY r.name LIMIT ?4
 -- :name device_outdate
 UPDATE device SET updated = 'OutOfDate',
     updated_info = 'Device has not been updated to the latest device spec.'
-WHERE updated = 'UpToDate' AND id IN (SELECT device FROM device_fleet WHERE fleet = ?1)
+WHERE updated = 'UpToDate' AND id = ?2
+    AND EXISTS (SELECT 1 FROM device_fleet WHERE device = ?2 AND fleet = ?1)
+
+-- :name member_up_to_date
+SELECT m.device FROM device_fleet m JOIN device d ON d.id = m.device
+WHERE m.fleet = ?1 AND d.updated = 'UpToDate' ORDER BY m.device
+
+-- :name member_some
+SELECT device FROM device_fleet WHERE fleet = ?1 LIMIT ?2
+
+-- :name device_some
+SELECT id FROM device WHERE org = ?1 LIMIT ?2
+
+-- :name walk_mark
+UPDATE rollout SET walk = walk | ?2 WHERE fleet = ?1
+
+-- :name walk_clear
+UPDATE rollout SET walk = 0 WHERE fleet = ?1
+
+-- :name walk_list
+SELECT o.fleet FROM rollout o JOIN resource f ON f.id = o.fleet
+WHERE f.org = ?1 AND o.walk > 0 AND o.fleet > ?2 ORDER BY o.fleet LIMIT ?3
+
+-- :name rollout_deleted
+UPDATE rollout SET deleted = ?2 WHERE fleet = ?1 AND deleted = 0

@@ -90,7 +90,7 @@ static struct event event_row(struct stmt *st)
 int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,
     int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, kind ? SQL_event_list_of : SQL_event_list, e);
+    struct stmt *st = db_stmt(store_reader(s), kind ? SQL_event_list_of : SQL_event_list, e);
     int rc;
 
     if (!st)

@@ -21,6 +21,16 @@ int task_add(struct store *s, const char *queue, const char *type, int64_t org, 
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+int task_cancel(struct store *s, const char *dedupe, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_task_cancel, e);
+
+    if (!st)
+        return -1;
+    st_text(st, 1, dedupe);
+    return st_run(st, e) < 0 ? -1 : 0;
+}
+
 int task_lease(struct store *s, struct arena *a, const char *queue, const char *owner, int64_t now,
     struct task *out, struct err *e)
 {

@@ -39,5 +39,8 @@ WHERE id = ?1 AND state = 1
 -- :name task_dead
 UPDATE task SET state = 2, owner = NULL, lease = 0, error = ?2 WHERE id = ?1 AND state = 1
 
+-- :name task_cancel
+DELETE FROM task WHERE dedupe = ?1 AND state = 0
+
 -- :name task_key
 SELECT dedupe FROM task WHERE id = ?1 AND owner = ?2 AND state = 1

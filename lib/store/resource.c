@@ -216,6 +216,24 @@ int res_delete(struct store *s, const struct res *r, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+int label_some(struct store *s, int64_t org, int kind, const char *key, const char *value, int max,
+    int64_t *ids, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_label_some, e);
+    int n = 0, rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, org);
+    st_int(st, 2, kind);
+    st_text(st, 3, key);
+    st_text(st, 4, value);
+    st_int(st, 5, max);
+    while ((rc = st_step(st, e)) == 1)
+        ids[n++] = st_col_int(st, 0);
+    return rc < 0 ? -1 : n;
+}
+
 const char *res_meta_name(const struct res *r)
 {
     const char *slash = r->kind->flags & KIND_CHILD ? strchr(r->name, '/') : NULL;
@@ -225,12 +243,21 @@ const char *res_meta_name(const struct res *r)
 
 /* --- lists ---------------------------------------------------------------------------------- */
 
+/* A list is read in pages: a database may hand out the rows of a statement all at once. Where each
+ * begins is a name, so that what comes and goes meanwhile moves nothing. */
 struct res_iter {
+    struct store *s;
+    struct res_query q;
     struct stmt *st;
-    char *bound; /* text that a parameter borrows */
+    char *bound;  /* text that a parameter borrows */
+    int64_t page; /* rows that were asked for; 0: all there are */
+    int64_t got;  /* of them */
+    char *after;  /* name that the page begins behind, or NULL; a parameter, too */
+    char *last;   /* name that it ended with, or NULL */
 };
 
-static void list_conditions(struct sql_buf *q, const struct res_query *l, char **prefix)
+static void list_conditions(struct sql_buf *q, const struct res_query *l, const char *after,
+    char **prefix)
 {
     size_t i;
 
@@ -243,6 +270,12 @@ static void list_conditions(struct sql_buf *q, const struct res_query *l, char *
         sql_add(q, q->name);
         sql_add(q, " >= ");
         sql_text_param(q, l->from);
+    }
+    if (after) {
+        sql_add(q, " AND ");
+        sql_add(q, q->name);
+        sql_add(q, " > ");
+        sql_text_param(q, after);
     }
     if (l->parent) {
         /* "parent/" and its successor "parent0", one behind the other */
@@ -269,33 +302,43 @@ static void list_conditions(struct sql_buf *q, const struct res_query *l, char *
         sql_selector(q, l->labels, res_scope(l->kind, l->org), l->kind->id);
 }
 
-int res_list(struct store *s, const struct res_query *l, struct res_iter **it, struct err *e)
+static int read_page(struct res_iter *it, struct err *e)
 {
+    const struct res_query *l = &it->q;
     struct sql_buf q = {0};
-    char *prefix = NULL;
-    struct stmt *st;
 
+    st_free(it->st);
+    free(it->bound);
+    it->bound = NULL;
+    free(it->after);
+    it->after = it->last;
+    it->last = NULL;
+    it->got = 0;
+    it->page = l->limit && l->limit < LIST_MAX ? l->limit : LIST_MAX;
     sql_add(&q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
         "r.owner, r.labels, r.annotations, r.spec, s.status");
     sql_from(&q, l->labels);
     sql_add(&q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
-    list_conditions(&q, l, &prefix);
+    list_conditions(&q, l, it->after, &it->bound);
     sql_add(&q, " ORDER BY ");
     sql_add(&q, q.name);
-    if (l->limit) {
-        sql_add(&q, " LIMIT ");
-        sql_int_param(&q, l->limit);
-    }
-    st = sql_prepare(s, &q, e);
+    sql_add(&q, " LIMIT ");
+    sql_int_param(&q, it->page);
+    it->st = sql_prepare_read(it->s, &q, e);
     sql_free(&q);
-    if (!st) {
-        free(prefix);
-        return -1;
-    }
+    return it->st ? 0 : -1;
+}
+
+int res_list(struct store *s, const struct res_query *l, struct res_iter **it, struct err *e)
+{
     *it = xcalloc(1, sizeof **it);
-    (*it)->st = st;
-    (*it)->bound = prefix;
-    return 0;
+    (*it)->s = s;
+    (*it)->q = *l;
+    if (read_page(*it, e) == 0)
+        return 0;
+    res_list_end(*it);
+    *it = NULL;
+    return -1;
 }
 
 int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struct err *e)
@@ -308,13 +351,13 @@ int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struc
     sql_add(&q, "SELECT count(*) FROM (SELECT 1");
     sql_from(&q, l->labels);
     sql_add(&q, "WHERE ");
-    list_conditions(&q, l, &prefix);
+    list_conditions(&q, l, NULL, &prefix);
     if (cap) {
         sql_add(&q, " LIMIT ");
         sql_int_param(&q, cap);
     }
     sql_add(&q, ") AS page");
-    st = sql_prepare(s, &q, e);
+    st = sql_prepare_read(s, &q, e);
     sql_free(&q);
     if (st && st_step(st, e) == 1)
         n = st_col_int(st, 0);
@@ -340,13 +383,28 @@ int res_children(struct store *s, int64_t org, const struct kind *k, const char 
     return 0;
 }
 
+/* The next page, if this one was full and more are wanted. 1: there may be rows. */
+static int turn_page(struct res_iter *it, struct err *e)
+{
+    if (!it->page || it->got < it->page || it->q.limit == it->got)
+        return 0;
+    if (it->q.limit)
+        it->q.limit -= it->got;
+    return read_page(it, e) < 0 ? -1 : 1;
+}
+
 int res_next(struct res_iter *it, struct res *out, struct err *e)
 {
     int rc = st_step(it->st, e);
 
-    if (rc == 1)
-        read_row(it->st, NULL, out);
-    return rc;
+    if (rc == 0 && (rc = turn_page(it, e)) == 1)
+        rc = st_step(it->st, e);
+    if (rc != 1)
+        return rc;
+    read_row(it->st, NULL, out);
+    if (++it->got == it->page)
+        it->last = xstrdup(out->name);
+    return 1;
 }
 
 void res_list_end(struct res_iter *it)
@@ -355,5 +413,7 @@ void res_list_end(struct res_iter *it)
         return;
     st_free(it->st);
     free(it->bound);
+    free(it->after);
+    free(it->last);
     free(it);
 }

@@ -44,6 +44,10 @@ int res_set_status(struct store *s, int64_t id, const char *status, struct err *
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e);
 int res_delete(struct store *s, const struct res *r, struct err *e);
 
+/* Ids of up to max resources with a label, in any order. How many. */
+int label_some(struct store *s, int64_t org, int kind, const char *key, const char *value, int max,
+    int64_t *ids, struct err *e);
+
 struct res_query {
     int64_t org;
     const struct kind *kind;
@@ -55,6 +59,8 @@ struct res_query {
     int64_t limit;                 /* 0: no limit */
 };
 struct res_iter;
+/* By name, read a page of LIST_MAX at a time: in a transaction all of one instant, outside of one
+ * each page as it is then. What q points to stays until the end. */
 int res_list(struct store *s, const struct res_query *q, struct res_iter **it, struct err *e);
 /* 1: *out is filled, valid until the next call; 0: end; -1: error. */
 int res_next(struct res_iter *it, struct res *out, struct err *e);
@@ -88,6 +94,8 @@ void sql_from(struct sql_buf *q, const struct selector *sel);
 /* The condition: " AND ..." for each requirement. */
 void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind);
 struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e); /* and bound */
+/* The same for a list or a count, on a replica where there is one: store_reader. */
+struct stmt *sql_prepare_read(struct store *s, const struct sql_buf *q, struct err *e);
 void sql_free(struct sql_buf *q);
 
 #endif

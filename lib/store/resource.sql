@@ -43,6 +43,9 @@ INSERT INTO label (org, kind, key, value, name, id) VALUES (?1, ?2, ?3, ?4, ?5, 
 -- :name label_del
 DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND name = ?5
 
+-- :name label_some
+SELECT id FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 LIMIT ?5
+
 -- :name res_children
 SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, r.owner, r.labels,
     r.annotations, r.spec, s.status

@@ -27,6 +27,9 @@ int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout 
         .problem_since = st_col_int(st, 9),
         .version_name = arena_strdup(a, st_col_text(st, 10, NULL)),
         .completed_name = arena_strdup(a, st_col_text(st, 11, NULL)),
+        .walk = (unsigned)st_col_int(st, 12),
+        .deleted = st_col_int(st, 13),
+        .remaining = st_col_int(st, 14),
     };
     st_reset(st);
     return 1;
@@ -51,6 +54,7 @@ int rollout_put(struct store *s, const struct rollout *r, struct err *e)
     st_text(st, 9, r->why);
     st_text(st, 10, r->problem);
     st_int(st, 11, r->problem_since);
+    st_int(st, 12, r->remaining);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
@@ -148,20 +152,36 @@ static int64_t run_sql(struct store *s, const struct sql_buf *q, struct err *e)
     return n;
 }
 
-static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t now, struct err *e)
+/* The batch's selector, *out NULL where it has none. */
+static int batch_selector(struct arena *a, const struct batch *b, struct selector **out,
+    struct err *e)
 {
-    struct selector sel, *psel = NULL;
-    int64_t since = now - SUMMARY_DISCONNECTED, size, n;
-    struct sql_buf q = {0};
+    *out = NULL;
+    if (!jv_is_valid(b->selector))
+        return 0;
+    *out = arena_alloc(a, sizeof **out);
+    return selector_from_json(a, b->selector, *out, e);
+}
 
-    if (jv_is_valid(b->selector)) {
-        if (selector_from_json(a, b->selector, &sel, e) < 0)
-            return -1;
-        psel = &sel;
-    }
-    if ((size = batch_size(s, org, fleet, version, b, psel, since, e)) <= 0)
-        return size;
+int64_t rollout_size(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    const struct batch *b, int64_t now, struct err *e)
+{
+    struct selector *sel;
+
+    if (db_attach_seen(s->db, e) < 0 || batch_selector(a, b, &sel, e) < 0)
+        return -1;
+    return batch_size(s, org, fleet, version, b, sel, now - SUMMARY_DISCONNECTED, e);
+}
+
+static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
+    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e)
+{
+    int64_t since = now - SUMMARY_DISCONNECTED, n;
+    struct sql_buf q = {0};
+    struct selector *psel;
+
+    if (batch_selector(a, b, &psel, e) < 0)
+        return -1;
     sql_add(&q, "UPDATE device_fleet SET state = 1, message = NULL, assigned = ");
     sql_int_param(&q, version);
     sql_add(&q, ", batch = ");
@@ -176,7 +196,7 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     sql_add(&q, " ORDER BY ");
     sql_add(&q, q.name);
     sql_add(&q, " LIMIT ");
-    sql_int_param(&q, size);
+    sql_int_param(&q, max);
     sql_add(&q, ")");
     n = run_sql(s, &q, e);
     sql_free(&q);
@@ -184,22 +204,29 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
 }
 
 int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t now, struct err *e)
+    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e)
 {
-    int64_t n;
+    int64_t n, more = 0;
 
     if (db_attach_seen(s->db, e) < 0)
         return -1;
+    if (max > ROLLOUT_STEP)
+        max = ROLLOUT_STEP;
     if (b)
-        n = assign_batch(s, a, org, fleet, version, index, b, now, e);
+        n = assign_batch(s, a, org, fleet, version, index, b, max, now, e);
     else {
-        n = RUN(s, SQL_member_assign_all, e, fleet, version, index, now);
-        if (n >= 0 && RUN(s, SQL_member_rebatch, e, fleet, version, index) < 0)
-            return -1;
+        n = RUN(s, SQL_member_assign_all, e, fleet, version, index, now, max);
+        if (n >= 0 && n < max)
+            more = RUN(s, SQL_member_rebatch, e, fleet, version, index, max - n);
     }
-    if (n > 0 && RUN(s, SQL_member_assigned_stale, e, fleet, version, index) < 0)
+    if (more < 0 || (n > 0 && RUN(s, SQL_member_assigned_stale, e, fleet, now) < 0))
         return -1;
-    return n;
+    return n < 0 ? -1 : n + more;
+}
+
+int64_t rollout_free(struct store *s, int64_t fleet, int64_t version, struct err *e)
+{
+    return ONE(s, SQL_rollout_free, e, fleet, version);
 }
 
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e)
@@ -214,19 +241,50 @@ int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e)
 
 int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
 {
-    if (RUN(s, SQL_member_retry_stale, e, fleet, version) < 0)
-        return -1;
-    return RUN(s, SQL_member_retry, e, fleet, version, now);
+    int64_t n = RUN(s, SQL_member_retry, e, fleet, version, now, ROLLOUT_STEP);
+
+    return n > 0 && RUN(s, SQL_member_retry_stale, e, fleet, now) < 0 ? -1 : n;
 }
 
 int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e)
 {
-    return RUN(s, SQL_member_timeout, e, fleet, before);
+    return RUN(s, SQL_member_timeout, e, fleet, before, ROLLOUT_STEP);
 }
 
-int rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e)
+int64_t rollout_unbatch(struct store *s, int64_t fleet, int64_t version, struct err *e)
 {
-    return RUN(s, SQL_member_unbatch, e, fleet, version) < 0 ? -1 : 0;
+    return RUN(s, SQL_member_unbatch, e, fleet, version, ROLLOUT_STEP);
+}
+
+int rollout_walk(struct store *s, int64_t fleet, unsigned add, struct err *e)
+{
+    return RUN(s, SQL_walk_mark, e, fleet, add) < 0 ? -1 : 0;
+}
+
+int rollout_walked(struct store *s, int64_t fleet, struct err *e)
+{
+    return RUN(s, SQL_walk_clear, e, fleet) < 0 ? -1 : 0;
+}
+
+int rollout_walks(struct store *s, int64_t org, int64_t after, int64_t *ids, int n, struct err *e)
+{
+    return LIST(s, SQL_walk_list, ids, e, org, after, n);
+}
+
+int rollout_deleted(struct store *s, int64_t fleet, int64_t now, struct err *e)
+{
+    return RUN(s, SQL_rollout_deleted, e, fleet, now) < 0 ? -1 : 0;
+}
+
+int64_t template_drop(struct store *s, const struct res *fleet, struct err *e)
+{
+    char *owner AUTO_FREE = xasprintf("Fleet/%s", fleet->name);
+    struct stmt *st = STMT(s, SQL_template_drop, e, fleet->org, fleet->id, ROLLOUT_STEP);
+
+    if (!st)
+        return -1;
+    st_text(st, 4, owner);
+    return st_run(st, e);
 }
 
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)
@@ -246,9 +304,9 @@ int template_used(struct store *s, int64_t version, struct err *e)
     return rc;
 }
 
-int rollout_outdate(struct store *s, int64_t fleet, struct err *e)
+int rollout_outdate(struct store *s, int64_t fleet, int64_t device, struct err *e)
 {
-    return RUN(s, SQL_device_outdate, e, fleet) < 0 ? -1 : 0;
+    return RUN(s, SQL_device_outdate, e, fleet, device) < 0 ? -1 : 0;
 }
 
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,

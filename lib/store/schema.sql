@@ -177,3 +177,7 @@ ALTER TABLE event ADD COLUMN parent TEXT;
 ALTER TABLE event ADD COLUMN was TEXT;
 DROP INDEX event_org;
 CREATE INDEX event_org ON event (org, tx, seq);
+-- Work on many devices goes through several transactions: what is left of it, and of a batch.
+ALTER TABLE rollout ADD COLUMN walk INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollout ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollout ADD COLUMN remaining INTEGER NOT NULL DEFAULT 0;

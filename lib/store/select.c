@@ -129,9 +129,9 @@ void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, in
             requirement(q, &sel->req[i]);
 }
 
-struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e)
+static struct stmt *prepare(struct db *d, const struct sql_buf *q, struct err *e)
 {
-    struct stmt *st = db_prepare(s->db, q->text.p, e);
+    struct stmt *st = db_prepare(d, q->text.p, e);
     size_t i;
 
     if (!st)
@@ -143,6 +143,17 @@ struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e
             st_int(st, (int)i + 1, q->param[i].n);
     }
     return st;
+}
+
+struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e)
+{
+    return prepare(s->db, q, e);
+}
+
+struct stmt *sql_prepare_read(struct store *s, const struct sql_buf *q, struct err *e)
+{
+    /* The record of last contacts is not replicated. */
+    return prepare(strstr(q->text.p, "seen.seen") ? s->db : store_reader(s), q, e);
 }
 
 void sql_free(struct sql_buf *q)

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 
 static const struct migration {
@@ -69,11 +71,13 @@ static int migrate_from(struct db *d, int64_t v, const struct migrate_options *o
 
 static int not_newer(const char *url, int64_t v, struct err *e)
 {
+    char *shown AUTO_FREE = db_shown(url);
+
     if (v == 0)
-        return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", url);
+        return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", shown);
     if (v > STORE_SCHEMA)
         return err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows "
-            "%d: use a newer one", url, (long long)v, STORE_SCHEMA);
+            "%d: use a newer one", shown, (long long)v, STORE_SCHEMA);
     return 0;
 }
 
@@ -98,7 +102,7 @@ static int open_db(struct db **d, const char *url, struct err *e)
 
     if (db_open(d, url, 0, &why) == 0)
         return 0;
-    if (why.code == FC_NOTFOUND)
+    if (why.code == FC_NOTFOUND && strncmp(url, "sqlite:", 7) == 0)
         return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
     return err_set(e, why.code, "%s", why.msg);
 }
@@ -157,8 +161,10 @@ int store_open(struct store *s, const char *url, struct err *e)
     if (db_schema(s->db, &v, e) < 0 || not_newer(url, v, e) < 0)
         goto fail;
     if (v < STORE_SCHEMA) {
+        char *shown AUTO_FREE = db_shown(url);
+
         err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command needs %d: "
-            "fc-store migrate brings it forward", url, (long long)v, STORE_SCHEMA);
+            "fc-store migrate brings it forward", shown, (long long)v, STORE_SCHEMA);
         goto fail;
     }
     return 0;
@@ -171,7 +177,9 @@ void store_close(struct store *s)
 {
     store_cache_drop(s);
     db_close(s->seen);
+    db_close(s->read);
     db_close(s->db);
+    free(s->read_url);
     free(s->url);
     free(s->key_file);
     memset(s, 0, sizeof *s);
@@ -189,7 +197,70 @@ int store_begin(struct store *s, struct err *e)
 {
     if (db_attach_seen(s->db, e) < 0) /* cannot be done later, inside the transaction */
         return -1;
+    s->moved = 0;
+    s->wrote = true;
     return db_begin(s->db, true, e);
+}
+
+void store_beside(struct store *s, const char *read_url, const char *listen_url)
+{
+    if (listen_url)
+        db_listen(s->db, listen_url);
+    if (read_url)
+        s->read_url = xstrdup(read_url);
+}
+
+/* The identity of the store, in the arena; NULL: none or an error. */
+static const char *uid_of(struct db *d, struct arena *a, struct err *e)
+{
+    struct stmt *st = db_stmt(d, SQL_meta_get, e);
+    const char *uid = NULL;
+
+    if (st) {
+        st_text(st, 1, "uid");
+        if (st_step(st, e) == 1) {
+            uid = arena_strdup(a, st_col_text(st, 0, NULL));
+            st_reset(st);
+        }
+    }
+    return uid;
+}
+
+static int open_replica(struct store *s, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    const char *mine, *its;
+    int64_t v;
+
+    if (open_db(&s->read, s->read_url, e) < 0 || db_schema(s->read, &v, e) < 0)
+        return -1;
+    if (!(mine = uid_of(s->db, a, e)) || !(its = uid_of(s->read, a, e)))
+        return -1;
+    return v == STORE_SCHEMA && strcmp(mine, its) == 0 ? 0 :
+        err_set(e, FC_INVALID, "%s: not a copy of %s", db_path(s->read), db_path(s->db));
+}
+
+struct db *store_reader(struct store *s)
+{
+    struct err e = {0};
+
+    if (s->wrote || db_in_transaction(s->db))
+        return s->db;
+    if (s->read_url) {
+        if (open_replica(s, &e) < 0) {
+            log_warn("%s; the store itself is read", e.msg);
+            db_close(s->read);
+            s->read = NULL;
+        }
+        free(s->read_url);
+        s->read_url = NULL;
+    }
+    return s->read ? s->read : s->db;
+}
+
+void store_pause(void)
+{
+    usleep(STORE_PAUSE);
 }
 
 int store_commit(struct store *s, struct err *e)

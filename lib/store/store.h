@@ -18,6 +18,7 @@
 enum {
     STORE_SCHEMA = 2,             /* schema version that this code reads and writes */
     LIST_MAX = 1000,              /* resources of one page */
+    STORE_PAUSE = 6000,           /* us; longer than the database makes a writer wait in between */
     SEEN_EVERY = 60 * 1000000,    /* us between two last-seen writes of one device */
 };
 
@@ -27,11 +28,16 @@ enum {
 struct store {
     struct db *db;
     struct db *seen;  /* the lossy side, opened when last-seen is first written */
+    struct db *read;  /* a replica for lists, or NULL: store_reader */
     char *url;
+    char *read_url;   /* of the replica, until it is connected */
+    bool wrote;       /* a write transaction was begun: lists have to show what it did */
     int64_t org;      /* the organization that commands act in: store_org */
     char *key_file;   /* of lib/service/secret.c: what seals secrets, or NULL */
     bool key_credential; /* it came from systemd */
     int patience;     /* ms; 0: DB_BUSY_MS */
+    int moved;        /* devices that fleets' changes moved in this transaction */
+    bool walks;       /* a change left devices to a walk (lib/service), and none has gone since */
     void *cache;      /* what lib/service keeps for one transaction; dropped when it ends */
     void (*cache_free)(void *);
 };
@@ -48,6 +54,13 @@ int store_init(const char *url, struct err *e);
 /* Opens one; FC_INVALID if its schema is not STORE_SCHEMA. */
 int store_open(struct store *s, const char *url, struct err *e);
 void store_close(struct store *s);
+/* Names a replica to read lists and counts from, and where commits can be heard of beside a pooler;
+ * each may be NULL. */
+void store_beside(struct store *s, const char *read_url, const char *listen_url);
+/* What lists and counts are read from: the replica, where one is named and neither a transaction is
+ * open nor was this process a writer. One that is out of reach, or no copy of the store, is said
+ * once and done without. */
+struct db *store_reader(struct store *s);
 /* How long writers wait for others, instead of DB_BUSY_MS: for servers, whose clients wait, too. */
 void store_patience(struct store *s, int ms);
 
@@ -65,6 +78,8 @@ int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 void store_cache_drop(struct store *s);
+/* Between two transactions of one piece of work: lets other writers in. */
+void store_pause(void);
 
 /* Organization by uid or name: its number. FC_NOTFOUND. */
 int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e);

@@ -205,7 +205,12 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
         buf_adds(b, "},");
     }
     time_format(r->created, at);
-    buf_printf(b, "\"creationTimestamp\":\"%s\",\"generation\":%lld", at, (long long)r->generation);
+    buf_printf(b, "\"creationTimestamp\":\"%s\"", at);
+    if (o.deleted) {
+        time_format(o.deleted, at);
+        buf_printf(b, ",\"deletionTimestamp\":\"%s\"", at);
+    }
+    buf_printf(b, ",\"generation\":%lld", (long long)r->generation);
     if (strcmp(r->labels, "{}") != 0) {
         buf_adds(b, ",\"labels\":");
         buf_adds(b, r->labels);

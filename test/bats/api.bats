@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # The API as devices and administrators meet it: TLS, started by its socket.
 # shellcheck disable=SC2154 # set by run, and by what is loaded
 
@@ -194,7 +195,7 @@ start_poll() {
 @test "a device without a rendered version is told so" {
     start_api
     new_device $ONE
-    sqlite3 fc.db 'UPDATE device SET rendered = 0, stale = 0'
+    store_sql 'UPDATE device SET rendered = 0, stale = 0'
     answers 409 $ONE "/api/v1/devices/$ONE/rendered?knownRenderedVersion=0"
     says "no rendered version of device \"$ONE\""
 }
@@ -658,7 +659,7 @@ start_poll() {
     answers 204 $TWO "/api/v1/devices/$TWO/rendered?knownRenderedVersion=1" -H 'Prefer: wait=0'
     wait_for answers 200 admin /api/v1/devices/$TWO/lastseen
     # Lists of people count for nobody.
-    same 2 "$(sqlite3 fc.db-seen 'SELECT count(*) FROM seen')"
+    same 2 "$(seen_sql 'SELECT count(*) FROM seen')"
 }
 
 # --- certificates in headers ------------------------------------------------------------------
@@ -777,8 +778,18 @@ in_all() {
     printf '%s\n' '[api]' 'trusted-header = X-SSL-Client-Cert' 'trusted-address = 127.0.0.1' \
         >"$FC_CONF"
     # What fails does so after its first write.
-    sqlite3 fc.db "CREATE TRIGGER odd BEFORE INSERT ON event WHEN new.name LIKE 'odd%'
-        BEGIN SELECT RAISE(ABORT, 'odd'); END"
+    case $FC_STORE in
+    sqlite:*)
+        store_sql "CREATE TRIGGER odd BEFORE INSERT ON event WHEN new.name LIKE 'odd%'
+            BEGIN SELECT RAISE(ABORT, 'odd'); END"
+        ;;
+    *)
+        store_sql "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION ''odd''; END'"
+        store_sql "CREATE TRIGGER odd BEFORE INSERT ON event FOR EACH ROW
+            WHEN (new.name LIKE 'odd%') EXECUTE FUNCTION refuse()"
+        ;;
+    esac
     plain_api
     openssl ecparam -name prime256v1 -genkey -noout -out any.key
     head=$(printf 'POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' $ER
@@ -789,14 +800,23 @@ in_all() {
         doc=$(enrollment_of "$name")
         requests+=("$head${#doc}"$'\r\n\r\n'"$doc")
     done
+    commits=$(store_sql "SELECT value FROM meta WHERE key = 'fc-commits'")
     background strace.err strace -f -p "$API_PID" -e trace=fdatasync,fsync -o syncs
     wait_for grep -q attached strace.err
     in_all 24 "${requests[@]}"
     same ' 16 HTTP/1.1 201 Created 
  8 HTTP/1.1 500 Internal Server Error ' "$(head -qn 1 answer.* | sort | uniq -c | tr -s ' \r' ' ')"
     stop "$PID"
-    grep -q sync syncs
-    [ "$(grep -c sync syncs)" -lt 8 ] || { cat syncs; return 1; }
+    case $FC_STORE in
+    sqlite:*)
+        grep -q sync syncs
+        [ "$(grep -c sync syncs)" -lt 8 ] || { cat syncs; return 1; }
+        ;;
+    *)
+        commits=$(($(store_sql "SELECT value FROM meta WHERE key = 'fc-commits'") - commits))
+        [ "$commits" -gt 0 ] && [ "$commits" -lt 8 ] || { echo "$commits commits"; return 1; }
+        ;;
+    esac
     same 16 "$(fc-select enrollmentrequests -o name | wc -l)"
     hasnt "$(fc-select enrollmentrequests -o name)" odd
 }
@@ -805,11 +825,8 @@ in_all() {
     start_api
     request_of $ONE
     answers 200 admin /api/v1/version
-    coproc LOCK { sqlite3 fc.db 2>&1; }
-    echo "BEGIN IMMEDIATE; SELECT 'locked';" >&"${LOCK[1]}"
-    read -r line <&"${LOCK[0]}"
-    same locked "$line"
-    # It waits for its turn; here its sleeps are none.
+    store_hold 60
+    # It waits for its turn; here its own sleeps are none.
     background strace.err strace -f -p "$API_PID" -o /dev/null \
         -e trace=clock_nanosleep -e inject=clock_nanosleep:retval=0
     wait_for grep -q attached strace.err
@@ -817,16 +834,14 @@ in_all() {
     grep -qi '^Retry-After: ' head
     says 'the store is busy'
     stop "$PID"
-    echo 'ROLLBACK;' >&"${LOCK[1]}"
-    fd=${LOCK[1]}
-    exec {fd}>&-
+    store_release
     answers 201 bootstrap $ER --json "$(enrollment_of $ONE)"
 }
 
 @test "a store that is broken is not described to strangers" {
     start_api
     new_device $ONE
-    sqlite3 fc.db 'ALTER TABLE device RENAME TO gone'
+    store_sql 'ALTER TABLE device RENAME TO gone'
     answers 500 $ONE /api/v1/devices/$ONE/rendered
     says 'internal error'
     grep -q 'fc-api: ' api.log

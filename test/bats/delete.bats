@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both, sanitized
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-delete: what it deletes, and when it does not.
 
@@ -25,7 +26,7 @@ END
 }
 teardown() { fc_teardown; }
 
-dump() { sqlite3 fc.db .dump | grep -v sqlite_sequence; }
+dump() { store_dump; }
 left() { fc-select devices -q .metadata.name -o name | paste -sd' '; }
 
 @test "by name, in both forms, with a line each" {
@@ -118,7 +119,7 @@ device/b deleted" "$output"
 @test "events stay, and cannot be deleted" {
     fc-delete -y -m 'sold' device/a
     fc-select events --of device/a -q .reason | grep -q ResourceDeleted
-    same sold "$(sqlite3 fc.db "SELECT reason FROM revision WHERE name = 'a' ORDER BY id DESC LIMIT 1")"
+    same sold "$(store_sql "SELECT reason FROM revision WHERE name = 'a' ORDER BY id DESC LIMIT 1")"
     expect 2 fc-delete -y event/x
 }
 

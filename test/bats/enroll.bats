@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-enroll: requests, decisions, certificates.
 
@@ -11,7 +12,7 @@ setup() {
 }
 teardown() { fc_teardown; }
 
-dump() { sqlite3 fc.db .dump | grep -v sqlite_sequence; }
+dump() { store_dump; }
 
 # request [ALIAS [NAME]]: a device's request; sets R to its name. NAME: what the CSR says instead.
 request() {

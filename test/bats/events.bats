@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154,SC2030,SC2031 # bats sets stderr and stderr_lines
 # Events: one for every change, in the transaction of the change, as the contract has them.
 
@@ -25,8 +26,7 @@ reasons() { fc-select events --of "$1" -q .reason -o name | tac | paste -sd' '; 
 
 # seen_at NAME SECONDS: the device was last seen at this time.
 seen_at() {
-    sqlite3 fc.db-seen "ATTACH 'fc.db' AS store; INSERT OR REPLACE INTO seen (id, at)
-        SELECT id, $2 * 1000000 FROM store.device WHERE name = '$1'"
+    seen_as "SELECT id, ${2}000000 FROM device WHERE name = '$1'"
 }
 
 @test "a sweep tells who fell silent and who came back, once" {
@@ -56,8 +56,7 @@ seen_at() {
 @test "a sweep of many is made of short transactions, and two at once tell each once" {
     seq -f 'd%g' 1500 | jq -Rc '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
         metadata: {name: .}, spec: {}}' | fc-apply >/dev/null
-    sqlite3 fc.db-seen "ATTACH 'fc.db' AS store;
-        INSERT INTO seen (id, at) SELECT id, 1000000 FROM store.device"
+    seen_as 'SELECT id, 1000000 FROM device'
     for _ in 1 2 3; do fc-work drain 2>>err & done
     wait
     same "" "$(cat err)"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets status and stderr
 # The whole way with real agents, and many processes on one store at once.
 
@@ -106,15 +107,15 @@ update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.st
     same "" "$(cat err?)"
     same 2401 "$(fc-select devices -o name | wc -l)"
     same 2400 "$(fc-select devices -l app=shop -o name | wc -l)"
-    same 4 "$(sqlite3 fc.db "SELECT version FROM resource_status JOIN resource USING (id) WHERE name = 'shared'")"
-    same 4 "$(sqlite3 fc.db "SELECT count(*) FROM revision WHERE name = 'shared'")"
+    same 4 "$(store_sql "SELECT version FROM resource_status JOIN resource USING (id) WHERE name = 'shared'")"
+    same 4 "$(store_sql "SELECT count(*) FROM revision WHERE name = 'shared'")"
     same 1 "$(fc-select device/shared -q '.metadata.labels | length' -o json)"
     for _ in 1 2 3; do fc-work drain 2>>err & done
     wait
     fc-work drain
     same "" "$(cat err)"
-    same 0 "$(sqlite3 fc.db "SELECT count(*) FROM device WHERE stale > 0 OR rendered <> 1")"
-    same 2400 "$(sqlite3 fc.db "SELECT count(*) FROM device_fleet WHERE state = 1 AND assigned = rendered")"
+    same 0 "$(store_sql "SELECT count(*) FROM device WHERE stale > 0 OR rendered <> 1")"
+    same 2400 "$(store_sql "SELECT count(*) FROM device_fleet WHERE state = 1 AND assigned = rendered")"
 }
 
 @test "of several that change what they read, one wins and the others are told" {
@@ -160,7 +161,10 @@ update_of() { fc-select devices -l "alias=$1" -o json | jq -r .status.updated.st
     [ ! -s failed ] || { cat failed a.log b.log; return 1; }
     same "v10 v10" "$(content a /etc/shops) $(content b /etc/shops)"
     same "UpToDate UpToDate" "$(device a .status.updated.status) $(device b .status.updated.status)"
-    same ok "$(sqlite3 fc.db 'PRAGMA integrity_check')"
+    case $FC_STORE in
+    sqlite:*) same ok "$(sqlite3 fc.db 'PRAGMA integrity_check')" ;;
+    *) pg_amcheck -h "$FC_TEST_PG" -U fc -d "$PG_NAME" --install-missing --heapallindexed ;;
+    esac
 }
 completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" ]; }
 
@@ -169,20 +173,13 @@ completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" 
     devices a
     # The store is held: a poll needs nothing of it, and is noted.
     poll a
-    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
-    pid=$!
-    wait_for test -e held
+    store_hold 60
     poll a
-    kill -0 $pid
-    wait $pid
-    rm held
+    store_release
     # The record is held: no change waits for it.
-    sqlite3 fc.db-seen 'BEGIN IMMEDIATE' '.shell touch held; sleep 3' >/dev/null 2>&1 &
-    pid=$!
-    wait_for test -e held
+    seen_hold 60
     spec x hello | timeout 2 fc-apply -f -
-    kill -0 $pid
-    wait $pid
+    store_release
 }
 
 @test "ids are never used again: a new device was not seen when a deleted one was" {

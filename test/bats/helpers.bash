@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # bats sets status, output, stderr; tests use the rest
 # What the test files share: `load helpers`, then fc_setup in setup and fc_teardown in teardown.
 # FC_BUILD names the build folder, by default build; made with sanitizers it is tested as it is.
+# FC_TEST_DB=postgres gives each test a PostgreSQL database instead of a SQLite file: of the cluster in
+# FC_TEST_PG, or of one that the file starts for itself. A file that run.sh shall run on both has a
+# line "# databases: both", and looks into the store by commands or store_sql.
 
 bats_require_minimum_version 1.5.0
 
@@ -9,6 +12,9 @@ TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=${FC_BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 SHARED=$TOP/../shared # data beside a checkout; a test that needs it says so when it is missing
+for dir in /usr/lib/postgresql/*/bin; do # its own programs, not Debian's slow wrappers of them
+    [ ! -d "$dir" ] || PATH=$dir:$PATH
+done
 PATH=$BUILD/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
@@ -27,28 +33,134 @@ fc_setup() {
     for dir in "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$T"; do
         [ ! -d "$dir" ] || [ ! -O "$dir" ] || chmod a+x "$dir"
     done
-    export HOME=$T/home FC_STATE=$T/state FC_STORE=sqlite:$T/fc.db TZ=UTC LC_ALL=C.UTF-8
+    export HOME=$T/home FC_STATE=$T/state TZ=UTC LC_ALL=C.UTF-8
     : >"$T/fc.conf"
     export FC_CONF=$T/fc.conf
     unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR FC_ORG GATEWAY_INTERFACE LISTEN_FDS \
-        LISTEN_PID http_proxy https_proxy HTTPS_PROXY no_proxy
+        LISTEN_PID http_proxy https_proxy HTTPS_PROXY no_proxy "${!PG@}"
     export ASAN_OPTIONS=detect_leaks=1:exitcode=99:log_path=$T/sanitizer/asan
     export UBSAN_OPTIONS=print_stacktrace=1:exitcode=99:log_path=$T/sanitizer/ubsan
     export LSAN_OPTIONS=exitcode=99
     : >"$T/pids"
     cd "$T" || return
+    case ${FC_TEST_DB:-sqlite} in
+    sqlite) export FC_STORE=sqlite:$T/fc.db ;;
+    postgres) pg_database ;;
+    *) echo "FC_TEST_DB is $FC_TEST_DB, not sqlite or postgres"; return 1 ;;
+    esac
 }
 
 fc_teardown() {
     local pid found=0 file
 
     [ -n "${T:-}" ] || return 0
-    while read -r pid; do stop "$pid"; done <"$T/pids"
+    while read -r pid; do
+        pkill -x sleep -P "$pid" || : # of store_hold
+        stop "$pid"
+    done <"$T/pids"
     for file in "$T"/sanitizer/*; do
         [ ! -s "$file" ] || { echo "sanitizer: $file:"; cat "$file"; found=1; }
     done
+    if [ -n "${PG_NAME:-}" ]; then
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE $PG_NAME WITH (FORCE)" || found=1
+    fi
     cd /
     return $found
+}
+
+# pg_database: an empty database of the test's own, in FC_STORE; PG_NAME is its name.
+pg_database() {
+    pg_cluster || return
+    PG_NAME=t${BASHPID}_$RANDOM$RANDOM
+    psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE $PG_NAME" || return
+    export FC_STORE="postgres://fc@/$PG_NAME?host=$FC_TEST_PG"
+}
+
+# The cluster of the whole run, or one for this file, which teardown_file stops.
+pg_cluster() {
+    [ -z "${FC_TEST_PG:-}" ] || return 0
+    FC_TEST_PG=$BATS_FILE_TMPDIR/pg
+    [ -d "$FC_TEST_PG" ] || sh "$TOP/test/postgres.sh" start "$FC_TEST_PG" 3>&- 4>&-
+}
+teardown_file() {
+    [ ! -d "$BATS_FILE_TMPDIR/pg" ] || sh "$TOP/test/postgres.sh" stop "$BATS_FILE_TMPDIR/pg"
+}
+
+# store_sql STATEMENT: straight to the tables; columns are printed with | between them.
+store_sql() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" "$1" ;;
+    *) psql -XAtq -d "$FC_STORE" -c "$1" ;;
+    esac
+}
+# store_dump: all that is in it, for comparing.
+store_dump() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" .dump | grep -v sqlite_sequence ;;
+    *) pg_dump -d "$FC_STORE" --data-only --inserts |
+        grep -v -e 'pg_catalog.setval' -e '^.restrict' -e '^.unrestrict' ;;
+    esac
+}
+# seen_sql STATEMENT: to the table seen (id, at).
+seen_sql() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}-seen" "$1" ;;
+    *) store_sql "$1" ;;
+    esac
+}
+# seen_as QUERY: sets when devices were last seen, to the rows (id, at) of a query of the store.
+seen_as() {
+    local attach=
+
+    case $FC_STORE in sqlite:*) attach="ATTACH '${FC_STORE#sqlite:}' AS store;" ;; esac
+    seen_sql "$attach INSERT INTO seen (id, at) SELECT * FROM ($1) AS q WHERE 1 = 1
+        ON CONFLICT (id) DO UPDATE SET at = excluded.at"
+}
+# store_hold SECONDS: in the background, as its only writer; returns when it is. store_release ends it.
+store_hold() {
+    hold "$1" '' ''
+}
+seen_hold() { hold "$1" -seen -; } # the same of the record of last contacts
+hold() {
+    rm -f "$T/held"
+    case $FC_STORE in
+    sqlite:*)
+        sqlite3 "${FC_STORE#sqlite:}$2" 'BEGIN IMMEDIATE' ".shell touch '$T/held'; sleep $1" &
+        ;;
+    *)
+        psql -XAtq -d "$FC_STORE" -c 'BEGIN' -c "SELECT pg_advisory_xact_lock($3(
+            (CAST(1717775665 AS bigint) << 32) | CAST(CAST(to_regclass('meta') AS oid) AS bigint)))" \
+            -c "\\! touch '$T/held'; sleep $1" &
+        ;;
+    esac >/dev/null 2>&1 3>&- 4>&-
+    HOLDER=$!
+    echo "$HOLDER" >>"$T/pids"
+    wait_for test -e "$T/held"
+}
+store_release() {
+    pkill -P "$HOLDER"
+    wait "$HOLDER"
+}
+# store_keep FILE: a copy of the store; store_back FILE puts it back when nobody has it open.
+store_keep() {
+    case $FC_STORE in
+    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" ".backup $1" ;;
+    *) pg_dump -d "$FC_STORE" -Fc -f "$1" ;;
+    esac
+}
+store_back() {
+    store_wipe || return
+    case $FC_STORE in
+    sqlite:*) mv "$1" "${FC_STORE#sqlite:}" ;;
+    *) pg_restore -d "$FC_STORE" --clean --if-exists "$1" ;;
+    esac
+}
+# store_wipe: the test's store is gone, for a new one to be made.
+store_wipe() {
+    case $FC_STORE in
+    sqlite:*) rm -f "${FC_STORE#sqlite:}" "${FC_STORE#sqlite:}"-* ;;
+    *) psql -XAtq -d "$FC_STORE" -c 'DROP SCHEMA public CASCADE; CREATE SCHEMA public' 2>/dev/null ;;
+    esac
 }
 
 # Is it a build with sanitizers?
@@ -63,14 +175,6 @@ needs_shared() {
 # needs COMMAND PACKAGE: a part that is missing fails the test.
 needs() {
     command -v "$1" >/dev/null || { echo "$1 is missing: apt-get install $2"; return 1; }
-}
-
-# store_sql STATEMENT: straight to the tables; columns are printed with | between them.
-store_sql() {
-    case $FC_STORE in
-    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" "$1" ;;
-    *) psql -XAtq -d "$FC_STORE" -c "$1" ;;
-    esac
 }
 
 # at_time OFFSET COMMAND ...: by another clock. A sanitizer's runtime has to be loaded first.

@@ -72,6 +72,7 @@ only() {
             only "$hot libcrypto libssl libevent libevent_openssl libevent_core" \
                 "$(linked "modules/$m")"
             ;;
+        fc_postgres.so) linked "modules/$m" | grep -w libpq ;; # and a dozen of its own
         fc_curl.so) ;; # libcurl brings a dozen: that is what the module is for
         *) echo "$m: not in this table"; return 1 ;;
         esac
@@ -89,4 +90,19 @@ only() {
     grep -q '"d1"' "$T/out"
     loaded fc-apply -f "$T/d.yaml" | grep -w libyaml
     fc-select device/d2
+}
+
+@test "a store of PostgreSQL brings libpq, to no command before it is asked for" {
+    local c
+
+    for c in "$BUILD"/bin/fc-*; do
+        hasnt "$(linked "${c##*/}")" libpq
+    done
+    pg_cluster
+    pg_database
+    fc-store init
+    loaded fc-select devices | grep -w libpq
+    export FC_STORE=sqlite:$T/fc.db
+    fc-store init
+    same "$hot" "$(loaded fc-select devices)"
 }

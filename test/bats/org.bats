@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr
 # Organizations: resources that others live in, and the layer below their devices' fleets.
 
@@ -181,7 +182,8 @@ d0002 /etc/motd default of d0002' "$(files)"
 }
 
 @test "a store of schema version 1 gets its organization as a resource" {
-    rm fc.db*
+    export FC_STORE=sqlite:$T/fc.db # PostgreSQL came with version 2
+    rm -f fc.db*
     sed -n '/^-- :name migrate_1/,/^-- :name migrate_2/p' "$TOP/lib/store/schema.sql" |
         grep -v '^--' | sqlite3 fc.db
     sqlite3 fc.db "INSERT INTO meta VALUES ('uid', '6f1c0f4e-3f0e-4c62-9d0c-0a3a5f1d2e3f');
@@ -191,6 +193,7 @@ d0002 /etc/motd default of d0002' "$(files)"
             VALUES (1, 6, 'r', 'u', 1, 1, '{}', '{}');
         INSERT INTO resource_status VALUES (1, 1, NULL);
         PRAGMA application_id = $((0x66632d31)); PRAGMA user_version = 1"
+    fc-store migrate >/dev/null
     same organization/default "$(fc-select organizations -o name)"
     organization a | fc-apply
     devices 1 | fc-apply --org a

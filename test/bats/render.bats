@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-render: what devices get, where it comes from, and what would change.
 
@@ -57,7 +58,7 @@ END
 }
 teardown() { fc_teardown; }
 
-dump() { sqlite3 fc.db .dump; }
+dump() { store_dump; }
 # content PATH: jq program for the content of a rendered file.
 content() { echo ".spec.config[0].inline[] | select(.path == \"$1\") | .content"; }
 

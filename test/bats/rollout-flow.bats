@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr
 # Rollouts over the API: only what devices report moves them.
 
@@ -456,15 +457,14 @@ shops() {
     devices a:app=shop
     succeed a
     fc-work drain
-    sqlite3 fc.db ".backup old.db"
+    store_keep old
     fleet shops '{"app": "shop"}' two
     fc-work drain
     succeed a
     fc-work drain
     same "two 2" "$(content a /etc/shops) $(cat a.has)"
     stop "$API_PID"
-    rm fc.db fc.db-*
-    mv old.db fc.db
+    store_back old
     start_api
     succeed a
     fc-work drain

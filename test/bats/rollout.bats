@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-rollout: plans, states, steps. What reports do to a rollout is tested with the API.
 
@@ -30,12 +31,11 @@ END
 }
 teardown() { fc_teardown; }
 
-dump() { sqlite3 fc.db .dump | grep -v sqlite_sequence; }
+dump() { store_dump; }
 
 # All devices were seen now, as their polls would say.
 seen() {
-    sqlite3 fc.db-seen "ATTACH 'fc.db' AS store;
-        INSERT OR REPLACE INTO seen (id, at) SELECT id, strftime('%s') * 1000000 FROM store.device"
+    seen_as "SELECT id, $(date +%s000000) FROM device"
 }
 
 @test "a plan of devices that never came: all of them are in the last batch" {

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-select: names, lists, selectors, events, formats.
 

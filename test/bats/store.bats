@@ -60,7 +60,7 @@ teardown() { fc_teardown; }
         has "$stderr" "the store has schema version 1000"
         same 1 "${#stderr_lines[@]}"
     done
-    for url in postgres://x/y https://host/ nonsense; do
+    for url in mysql://x/y https://host/ nonsense; do
         expect 2 fc-select devices -S "$url"
         has "$stderr" "$url"
         same 1 "${#stderr_lines[@]}"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both, sanitized
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # fc-work: tasks that a change leaves, done once, in any number of processes.
 
@@ -24,7 +25,7 @@ rendered() {
     fc-select devices -q '.metadata.annotations["device-controller/renderedVersion"]' | sort | uniq -c |
         sed 's/^ *//'
 }
-ready() { sqlite3 fc.db 'SELECT count(*) FROM task WHERE state = 0'; }
+ready() { store_sql 'SELECT count(*) FROM task WHERE state = 0'; }
 
 @test "nothing to do is nothing said" {
     expect 0 fc-work drain
@@ -59,9 +60,9 @@ ready() { sqlite3 fc.db 'SELECT count(*) FROM task WHERE state = 0'; }
         timeout -s KILL "$delay" fc-work drain || :
     done
     # What was leased comes back when the lease is over, and is done a while later.
-    sqlite3 -cmd '.timeout 10000' fc.db 'UPDATE task SET lease = 1 WHERE lease > 0'
+    store_sql 'UPDATE task SET lease = 1 WHERE lease > 0'
     fc-work drain
-    sqlite3 fc.db "UPDATE task SET due = 0 WHERE queue = 'render' OR error IS NOT NULL"
+    store_sql "UPDATE task SET due = 0 WHERE queue = 'render' OR error IS NOT NULL"
     fc-work drain
     same '500 "1"' "$(rendered)"
 }
@@ -85,17 +86,17 @@ ready() { sqlite3 fc.db 'SELECT count(*) FROM task WHERE state = 0'; }
         -out csr 2>/dev/null
     jq -nc --rawfile csr csr '{apiVersion: "flightctl.io/v1beta1", kind: "EnrollmentRequest",
         metadata: {name: "x"}, spec: {csr: $csr}}' | fc-apply >/dev/null
-    sqlite3 fc.db "INSERT INTO task (queue, type, org, subject, state, attempts, due, lease, created)
+    store_sql "INSERT INTO task (queue, type, org, subject, state, attempts, due, lease, created)
         VALUES ('sign', 'enrollmentrequest', 1, 'x', 0, 0, 0, 0, 0)"
     for attempt in 1 2 3; do
         expect 1 fc-work drain
         has "$stderr" "fc-work: sign: enrollmentrequest x failed (attempt $attempt of 3): "
         same 1 "${#stderr_lines[@]}"
         expect 0 fc-work drain # it waits
-        sqlite3 fc.db "UPDATE task SET due = 0 WHERE queue = 'sign'"
+        store_sql "UPDATE task SET due = 0 WHERE queue = 'sign'"
     done
     expect 0 fc-work drain
-    same 1 "$(sqlite3 fc.db "SELECT count(*) FROM task WHERE queue = 'sign' AND error IS NOT NULL")"
+    same 1 "$(store_sql "SELECT count(*) FROM task WHERE queue = 'sign' AND error IS NOT NULL")"
     fc-select events -q .reason | grep -q InternalTaskPermanentlyFailed
 }
 

@@ -6,7 +6,7 @@ complete -c fc-api -l key -r -F -d 'the server\'s key, PEM (default: [api] key-f
 complete -c fc-api -s j -l jobs -x -d 'processes on a listening socket (default: [api] jobs, then 1)'
 complete -c fc-api -l idle -x -d 'end after so long without a connection (default: [api] idle, then never)'
 complete -c fc-api -l max-connections -x -d 'connections of one process (default: 4096)'
-complete -c fc-api -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
+complete -c fc-api -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
 complete -c fc-api -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-api -s h -l help -d 'show this text'
 complete -c fc-api -s v -l verbose -d 'say more on stderr; may be repeated'

@@ -1,5 +1,5 @@
 # fish completion of fc-store
-complete -c fc-store -s S -l store -r -F -d 'store: sqlite:PATH (default: FC_STORE, then the configuration)'
+complete -c fc-store -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
 complete -c fc-store -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-store -s h -l help -d 'show this text'
 complete -c fc-store -s v -l verbose -d 'say more on stderr; may be repeated'
