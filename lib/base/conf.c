@@ -51,6 +51,9 @@ const struct conf_key conf_keys[] = {
     {"secrets", "key-file", NULL, NULL, NULL,
         "keys that secrets are sealed with at rest (default: the systemd credential fc-secret-key, "
         "else secret.key in the state folder)"},
+    {"events", "age", NULL, "30d", NULL, "how long events are kept: a number with s, m, h, d or w"},
+    {"events", "keep", NULL, "0", NULL,
+        "how many of the newest events are kept at most; 0: all"},
 };
 const unsigned conf_nkeys = LEN(conf_keys);
 

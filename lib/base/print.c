@@ -224,14 +224,17 @@ int printer_text(struct printer *p, const char *name, const char *json, size_t n
     return rc;
 }
 
-int printer_close(struct printer *p, struct err *e)
+int printer_flush(struct printer *p, struct err *e)
 {
-    int rc = 0;
-
     if (p->table)
         table_finish(p->table);
-    if (fflush(p->f) || ferror(p->f))
-        rc = err_errno(e, "standard output");
+    return fflush(p->f) || ferror(p->f) ? err_errno(e, "standard output") : 0;
+}
+
+int printer_close(struct printer *p, struct err *e)
+{
+    int rc = printer_flush(p, e);
+
     table_free(p->table);
     if (p->jq)
         jq_teardown(&p->jq);

@@ -42,6 +42,8 @@ void printer_columns(struct printer *p, const struct column *cols, const char *t
  * it is written as it is, unparsed. */
 int printer_text(struct printer *p, const char *name, const char *json, size_t n, struct err *e);
 int printer_put(struct printer *p, const char *name, jv v /* borrowed */, struct err *e);
+/* Writes what came so far, for output that goes on. */
+int printer_flush(struct printer *p, struct err *e);
 /* Lays out what a table still holds, flushes and checks. Frees p in any case. */
 int printer_close(struct printer *p, struct err *e);
 /* True when tables are shown, so that a command may add a line for people. */

@@ -242,6 +242,11 @@ int64_t db_data_version(struct db *d, struct err *e)
     return d->ops->data_version(d, e);
 }
 
+bool db_moved(struct db *d)
+{
+    return d->ops->moved && d->ops->moved(d);
+}
+
 int64_t db_tx(struct db *d, struct err *e)
 {
     return d->ops->tx ? d->ops->tx(d, e) : 0;

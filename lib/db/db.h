@@ -81,6 +81,8 @@ int64_t db_data_version(struct db *d, struct err *e);
  * while later; -1 with an error if it cannot be had. */
 int db_watch_fd(struct db *d, struct err *e);
 void db_watch_drain(struct db *d);
+/* Is what this connection has open no longer what the URL names? Checked by who stays open long. */
+bool db_moved(struct db *d);
 /* Where transactions commit in another order than their numbers in a sequence came, readers of the
  * sequence need to know which of them are over. The number of the open write transaction, which
  * grows; 0 where writers follow each other. -1: error. */

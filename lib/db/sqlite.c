@@ -585,7 +585,7 @@ static int sqlite_watch_fd(struct db *db, struct err *e)
         return err_errno(e, "inotify");
     /* A commit appends to the log; the log itself stays as long as this connection is open. */
     if (inotify_add_watch(d->watch, wal, IN_MODIFY) < 0 ||
-        inotify_add_watch(d->watch, db->path, IN_MODIFY) < 0) {
+        inotify_add_watch(d->watch, db->path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0) {
         err_errno(e, "%s: cannot watch", wal);
         close(d->watch);
         d->watch = -1;
@@ -599,6 +599,14 @@ static void sqlite_watch_drain(struct db *d)
 
     while (of(d)->watch >= 0 && read(of(d)->watch, events, sizeof events) > 0)
         ;
+}
+
+static bool sqlite_moved(struct db *d)
+{
+    int moved = 0;
+
+    return sqlite3_file_control(of(d)->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+        moved;
 }
 
 const struct db_ops db_sqlite = {
@@ -626,4 +634,5 @@ const struct db_ops db_sqlite = {
     .data_version = sqlite_data_version,
     .watch_fd = sqlite_watch_fd,
     .watch_drain = sqlite_watch_drain,
+    .moved = sqlite_moved,
 };

@@ -83,28 +83,14 @@ static int spec_of(struct store *s, struct arena *a, jv doc, bool trusted, struc
     return 0;
 }
 
-static int add_event(struct store *s, const struct res *r, const struct actor *who,
-    const char *reason, const char *message, const char *details, struct err *e)
-{
-    struct event ev = {
-        .kind = (int)r->kind->id,
-        .name = res_meta_name(r),
-        .reason = reason,
-        .type = "Normal",
-        .message = message,
-        .details = details,
-    };
-
-    return events_add(s, r->org, who, &ev, e);
-}
-
 static int add_update_event(struct store *s, const struct res *old, const struct res *new,
     bool selector, bool template, const struct actor *who, struct err *e)
 {
-    struct buf d AUTO_BUF = BUF_INIT;
+    bool relabelled = strcmp(old->labels, new->labels) != 0;
+    struct buf d AUTO_BUF = BUF_INIT, was AUTO_BUF = BUF_INIT;
 
     buf_adds(&d, "{\"detailType\":\"ResourceUpdated\",\"updatedFields\":[");
-    if (strcmp(old->labels, new->labels) != 0)
+    if (relabelled)
         buf_adds(&d, "\"labels\",");
     if (old->generation != new->generation)
         buf_adds(&d, "\"spec\",");
@@ -115,7 +101,10 @@ static int add_update_event(struct store *s, const struct res *old, const struct
     if (d.p[d.len - 1] == ',')
         d.len--;
     buf_adds(&d, "]}");
-    return add_event(s, new, who, "ResourceUpdated", "The resource was updated.", d.p, e);
+    if (relabelled)
+        res_metadata_write(&was, old);
+    return event_of(s, new, who, (struct event){.reason = "ResourceUpdated",
+        .message = "The resource was updated.", .details = d.p, .was = was.p}, e);
 }
 
 /* What a first status is for a kind: clients want the members that the contract requires. */
@@ -206,7 +195,8 @@ static int create(struct store *s, struct arena *a, jv doc, struct res *r, const
     }
     r->status = initial_status(r->kind);
     if (res_insert(s, a, r, e) < 0 ||
-        add_event(s, r, who, "ResourceCreated", "The resource was created.", NULL, e) < 0 ||
+        event_of(s, r, who, (struct event){.reason = "ResourceCreated",
+            .message = "The resource was created."}, e) < 0 ||
         effects(s, a, NULL, r, fleet, fleet, fleet, who, e) < 0)
         return -1;
     return revision_add(s, who, r, false, e);
@@ -320,30 +310,32 @@ static int may_delete(struct store *s, struct arena *a, const struct res *r, str
     return 0;
 }
 
-/* A fleet takes its template versions along. */
-static int delete_children(struct store *s, struct arena *a, const struct res *r, struct err *e)
+static int deleted_event(struct store *s, const struct res *r, const struct actor *who,
+    struct err *e)
 {
-    const char *owner = arena_printf(a, "Fleet/%s", r->name);
-    const struct kind *tv = kind_by_id(KIND_TEMPLATEVERSION);
+    struct buf was AUTO_BUF = BUF_INIT;
 
-    for (;;) {
-        struct res_iter *it;
-        struct res child;
-        int rc;
+    res_metadata_write(&was, r);
+    return event_of(s, r, who, (struct event){.reason = "ResourceDeleted",
+        .message = "The resource was deleted.", .was = was.p}, e);
+}
 
-        if (res_children(s, r->org, tv, owner, 1, &it, e) < 0)
-            return -1;
-        rc = res_next(it, &child, e);
-        if (rc == 1) {
-            child.name = arena_strdup(a, child.name);
-            child.labels = "{}";
-        }
-        res_list_end(it);
-        if (rc <= 0)
-            return rc;
-        if (res_delete(s, &child, e) < 0)
+/* A fleet takes its template versions along: first those that no rollout names. */
+static int64_t drop_versions(struct store *s, struct arena *a, const struct res *fleet,
+    const struct actor *who, struct err *e)
+{
+    const char *names[ROLLOUT_STEP];
+    int64_t n = template_drop(s, a, fleet, names, e), i;
+
+    for (i = 0; i < n; i++) {
+        struct res tv = {.org = fleet->org, .kind = kind_by_id(KIND_TEMPLATEVERSION),
+            .name = names[i], .owner = arena_printf(a, "Fleet/%s", fleet->name), .labels = "{}",
+            .annotations = "{}", .generation = 1, .version = 1};
+
+        if (deleted_event(s, &tv, who, e) < 0)
             return -1;
     }
+    return n;
 }
 
 /* What goes before a fleet: its devices leave it, and its template versions. 1: there is more, for
@@ -358,12 +350,12 @@ static int empty_fleet(struct store *s, struct arena *a, const struct res *r,
         return -1;
     if ((rc = membership_of_fleet(s, a, r, true, now, who, e)) != 0)
         return rc;
-    if ((n = template_drop(s, r, e)) < 0)
+    if ((n = drop_versions(s, a, r, who, e)) < 0)
         return -1;
     if (n == ROLLOUT_STEP)
         return walk_later(s, r, WALK_MEMBERS, who, e) < 0 ? -1 : 1;
     store_cache_drop(s); /* it was read while the fleet was still there */
-    return rollout_forget(s, r->id, e) < 0 || delete_children(s, a, r, e) < 0 ? -1 : 0;
+    return rollout_forget(s, r->id, e) < 0 || drop_versions(s, a, r, who, e) < 0 ? -1 : 0;
 }
 
 int change_delete(struct store *s, struct arena *a, int64_t org, const struct kind *k,
@@ -390,5 +382,5 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
         return -1;
     if (k->effects & EFFECT_SOURCE && rollout_sources_changed(s, org, now_us(), who, e) < 0)
         return -1;
-    return add_event(s, &r, who, "ResourceDeleted", "The resource was deleted.", NULL, e);
+    return deleted_event(s, &r, who, e);
 }

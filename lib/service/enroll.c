@@ -46,7 +46,8 @@ int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const 
     };
     if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0)
         return -1;
-    return event_of(s, out, who, "ResourceCreated", "A device asks for enrollment.", NULL, e);
+    return event_of(s, out, who, (struct event){.reason = "ResourceCreated",
+        .message = "A device asks for enrollment."}, e);
 }
 
 static int get(struct store *s, struct arena *a, int64_t org, const char *name, struct res *r,
@@ -108,8 +109,8 @@ int enroll_record(struct store *s, struct arena *a, int64_t org, const char *nam
     out->version++;
     if (res_set_status(s, out->id, out->status, e) < 0 || task_sign(s, out, e) < 0)
         return -1;
-    return event_of(s, out, who, "EnrollmentRequestApproved",
-        "The enrollment request was approved.", NULL, e);
+    return event_of(s, out, who, (struct event){.reason = "EnrollmentRequestApproved",
+        .message = "The enrollment request was approved."}, e);
 }
 
 int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
@@ -140,7 +141,8 @@ int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
     json_set(&status, "conditions", jv_array_append(conditions, c));
     if (res_set_status(s, r.id, canon(a, status), e) < 0)
         return -1;
-    return event_of(s, &r, who, "ResourceUpdated", "The enrollment request was denied.", NULL, e);
+    return event_of(s, &r, who, (struct event){.reason = "ResourceUpdated",
+        .message = "The enrollment request was denied."}, e);
 }
 
 int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
@@ -186,5 +188,6 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
     if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0 ||
         task_sign(s, out, e) < 0)
         return -1;
-    return event_of(s, out, who, "ResourceCreated", "A device asks for a certificate.", NULL, e);
+    return event_of(s, out, who, (struct event){.reason = "ResourceCreated",
+        .message = "A device asks for a certificate."}, e);
 }

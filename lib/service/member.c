@@ -11,6 +11,7 @@ struct fleet {
     const char *name;
     struct selector sel;
     int64_t joining; /* template version that a device gets when it joins; 0: none, -1: not known */
+    bool deleted;    /* its devices leave it */
     bool woken;      /* a task looks at its rollout after this transaction */
 };
 struct fleet_cache {
@@ -51,7 +52,7 @@ static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e
         c->fleet = xreallocarray(c->fleet, c->n + 1, sizeof *c->fleet);
         c->fleet[c->n] = (struct fleet){.id = st_col_int(st, 0),
             .name = arena_strdup(c->a, st_col_text(st, 1, NULL)), .joining = -1};
-        if (st_col_int(st, 4)) /* it is being deleted */
+        if ((c->fleet[c->n].deleted = st_col_int(st, 4)))
             c->fleet[c->n].sel.nothing = true;
         else if (selector_from_json(c->a, sel, &c->fleet[c->n].sel, e) < 0) {
             st_reset(st);
@@ -119,32 +120,58 @@ static int owner_changed(struct store *s, const struct res *device, const char *
     buf_addc(&d, '}');
     if (res_set_owner(s, device->id, owner, e) < 0)
         return -1;
-    return event_of(s, device, who, "ResourceUpdated", "The owner of the device changed.", d.p, e);
+    return event_of(s, device, who, (struct event){.reason = "ResourceUpdated",
+        .message = "The owner of the device changed.", .details = d.p}, e);
 }
 
-/* fleets: the names, the oldest first. */
-static int overlap_changed(struct store *s, const struct res *device, const char *const *fleets,
-    size_t n, int64_t now, const struct actor *who, struct err *e)
+/* "[NAME,...]" of those fleets of the cache that are marked, the oldest first. */
+static void add_names(struct buf *b, const struct fleet_cache *c, const bool *marked)
+{
+    size_t i;
+
+    buf_addc(b, '[');
+    for (i = 0; i < c->n; i++)
+        if (marked[i]) {
+            if (b->p[b->len - 1] != '[')
+                buf_addc(b, ',');
+            buf_add_jsons(b, c->fleet[i].name);
+        }
+    buf_addc(b, ']');
+}
+
+/* owner: the device's from now on; n: in how many fleets it is. */
+static int overlap_changed(struct store *s, const struct fleet_cache *c, const struct res *device,
+    const bool *was, const bool *is, size_t n, const char *owner, int64_t now,
+    const struct actor *who, struct err *e)
 {
     struct buf d AUTO_BUF = BUF_INIT;
+    bool deleted = false;
     size_t i;
 
     if (device_overlap(s, device->id, now, e) < 0)
         return -1;
-    if (n <= 1)
-        return event_of(s, device, who, "DeviceMultipleOwnersResolved",
-            "At most one fleet matches the device.", n ?
-            "{\"detailType\":\"DeviceMultipleOwnersResolved\",\"resolutionType\":\"SingleMatch\"}" :
-            "{\"detailType\":\"DeviceMultipleOwnersResolved\",\"resolutionType\":\"NoMatch\"}", e);
-    buf_adds(&d, "{\"detailType\":\"DeviceMultipleOwnersDetected\",\"matchingFleets\":[");
-    for (i = 0; i < n; i++) {
-        if (i)
-            buf_addc(&d, ',');
-        buf_add_jsons(&d, fleets[i]);
+    if (n > 1) {
+        buf_adds(&d, "{\"detailType\":\"DeviceMultipleOwnersDetected\",\"matchingFleets\":");
+        add_names(&d, c, is);
+        buf_addc(&d, '}');
+        return event_of(s, device, who, (struct event){.reason = "DeviceMultipleOwnersDetected",
+            .type = "Warning", .details = d.p,
+            .message = "More than one fleet matches the device; all of them are merged."}, e);
     }
-    buf_adds(&d, "]}");
-    return event_of(s, device, who, "DeviceMultipleOwnersDetected",
-        "More than one fleet matches the device; all of them are merged.", d.p, e);
+    for (i = 0; i < c->n; i++)
+        deleted = deleted || (was[i] && !is[i] && c->fleet[i].deleted);
+    buf_addc(&d, '{');
+    if (owner) {
+        buf_adds(&d, "\"assignedOwner\":");
+        buf_add_jsons(&d, owner);
+        buf_addc(&d, ',');
+    }
+    buf_adds(&d, "\"detailType\":\"DeviceMultipleOwnersResolved\",\"previousMatchingFleets\":");
+    add_names(&d, c, was);
+    buf_printf(&d, ",\"resolutionType\":\"%s\"}", deleted ? "FleetDeleted" :
+        n ? "SingleMatch" : "NoMatch");
+    return event_of(s, device, who, (struct event){.reason = "DeviceMultipleOwnersResolved",
+        .message = "At most one fleet matches the device.", .details = d.p}, e);
 }
 
 /* Which fleets of the cache a device is in. */
@@ -188,7 +215,8 @@ static int move(struct store *s, struct arena *a, struct fleet_cache *c, const s
     if (strcmp(owner ? owner : "", device->owner ? device->owner : "") != 0 &&
         owner_changed(s, device, owner, who, e) < 0)
         return -1;
-    if ((after > 1) != (before > 1) && overlap_changed(s, device, names, after, now, who, e) < 0)
+    if ((after > 1) != (before > 1) && overlap_changed(s, c, device, was, shall, after, owner,
+        now, who, e) < 0)
         return -1;
     return changed;
 }

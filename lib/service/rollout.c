@@ -75,7 +75,6 @@ static int add_version(struct store *s, struct arena *a, const struct res *fleet
     jv status AUTO_JV = jv_copy(template);
     struct buf text AUTO_BUF = BUF_INIT, spec AUTO_BUF = BUF_INIT;
     char at[TIME_LEN];
-    struct event ev;
 
     time_format(now, at);
     json_set(&status, "conditions", jv_array());
@@ -96,9 +95,8 @@ static int add_version(struct store *s, struct arena *a, const struct res *fleet
     };
     if (res_insert(s, a, tv, e) < 0)
         return -1;
-    ev = (struct event){.kind = KIND_TEMPLATEVERSION, .name = res_meta_name(tv),
-        .reason = "ResourceCreated", .message = "The fleet's template changed."};
-    return events_add(s, fleet->org, who, &ev, e);
+    return event_of(s, tv, who, (struct event){.reason = "ResourceCreated",
+        .message = "The fleet's template changed."}, e);
 }
 
 int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fleet,

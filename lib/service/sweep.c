@@ -35,10 +35,10 @@ int device_silent(struct store *s, const struct res *r, bool silent, const struc
 
     if (rc <= 0)
         return rc; /* somebody else was first */
-    return silent ?
-        event_warn(s, r, who, "DeviceDisconnected", "Did not check in for more than 5 minutes.",
-            NULL, e) :
-        event_of(s, r, who, "DeviceConnected", "The device checks in again.", NULL, e);
+    return event_of(s, r, who, silent ?
+        (struct event){.reason = "DeviceDisconnected", .type = "Warning",
+            .message = "The device did not check in for more than 5 minutes."} :
+        (struct event){.reason = "DeviceConnected", .message = "The device checks in."}, e);
 }
 
 /* One chunk, in a transaction. */

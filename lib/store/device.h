@@ -142,7 +142,8 @@ int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout 
 int rollout_put(struct store *s, const struct rollout *r, struct err *e);
 int rollout_forget(struct store *s, int64_t fleet, struct err *e);
 /* Deletes up to ROLLOUT_STEP template versions that the fleet's rollout does not name. How many. */
-int64_t template_drop(struct store *s, const struct res *fleet, struct err *e);
+int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
+    const char *names[ROLLOUT_STEP], struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
 /* A device that was up to date no longer is, since its fleet has a new version. */
@@ -201,6 +202,8 @@ enum {
     VIEW_SEEN = 1 << 0,     /* status.lastSeen as well */
     VIEW_RENDERED = 1 << 1, /* spec is the rendered one (devices) */
 };
+/* The metadata of a resource as it is stored, without what is a view of other tables. */
+void res_metadata_write(struct buf *b, const struct res *r);
 /* A resource as the API shows it: stored texts spliced, nothing parsed. Annotations and conditions
  * that the system keeps in columns are added for devices. */
 int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now, unsigned flags,

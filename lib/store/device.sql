@@ -209,7 +209,7 @@ DELETE FROM resource WHERE id IN
     (SELECT r.id FROM resource r WHERE r.org = ?1 AND r.kind = 3 AND r.owner = ?4
         AND NOT EXISTS (SELECT 1 FROM rollout o
             WHERE o.fleet = ?2 AND (o.version = r.id OR o.completed = r.id))
-    LIMIT ?3)
+    LIMIT ?3) RETURNING name
 
 -- :name template_used
 SELECT 1 FROM device_fleet WHERE assigned = ?1

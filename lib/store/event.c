@@ -37,34 +37,16 @@ int events_add(struct store *s, int64_t org, const struct actor *who, const stru
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-static int add(struct store *s, const struct res *r, const struct actor *who, const char *type,
-    const char *reason, const char *message, const char *details, struct err *e)
+int event_of(struct store *s, const struct res *r, const struct actor *who, struct event ev,
+    struct err *e)
 {
     const char *own = res_meta_name(r);
     char *parent AUTO_FREE = own > r->name ? xstrndup(r->name, (size_t)(own - r->name) - 1) : NULL;
-    struct event ev = {
-        .kind = (int)r->kind->id,
-        .name = own,
-        .parent = parent,
-        .reason = reason,
-        .type = type,
-        .message = message,
-        .details = details,
-    };
 
+    ev.kind = (int)r->kind->id;
+    ev.name = own;
+    ev.parent = parent;
     return events_add(s, r->org, who, &ev, e);
-}
-
-int event_of(struct store *s, const struct res *r, const struct actor *who, const char *reason,
-    const char *message, const char *details, struct err *e)
-{
-    return add(s, r, who, "Normal", reason, message, details, e);
-}
-
-int event_warn(struct store *s, const struct res *r, const struct actor *who, const char *reason,
-    const char *message, const char *details, struct err *e)
-{
-    return add(s, r, who, "Warning", reason, message, details, e);
 }
 
 /* The row that a query of the log stands at. */

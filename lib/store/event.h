@@ -30,12 +30,9 @@ struct event {
 /* place, at, uid, actor and source are filled in. */
 int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
     struct err *e);
-/* The same about a resource: kind, name and parent are its. */
-int event_of(struct store *s, const struct res *r, const struct actor *who, const char *reason,
-    const char *message, const char *details, struct err *e);
-/* And as a warning. */
-int event_warn(struct store *s, const struct res *r, const struct actor *who, const char *reason,
-    const char *message, const char *details, struct err *e);
+/* The same about a resource, whose kind, name and parent are filled in, too. */
+int event_of(struct store *s, const struct res *r, const struct actor *who, struct event ev,
+    struct err *e);
 
 /* Newest first; of one object when kind is not 0. Calls each until it returns non-zero. */
 int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,

@@ -276,15 +276,20 @@ int rollout_deleted(struct store *s, int64_t fleet, int64_t now, struct err *e)
     return RUN(s, SQL_rollout_deleted, e, fleet, now) < 0 ? -1 : 0;
 }
 
-int64_t template_drop(struct store *s, const struct res *fleet, struct err *e)
+int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
+    const char *names[ROLLOUT_STEP], struct err *e)
 {
     char *owner AUTO_FREE = xasprintf("Fleet/%s", fleet->name);
     struct stmt *st = STMT(s, SQL_template_drop, e, fleet->org, fleet->id, ROLLOUT_STEP);
+    int64_t n = 0;
+    int rc;
 
     if (!st)
         return -1;
     st_text(st, 4, owner);
-    return st_run(st, e);
+    while ((rc = st_step(st, e)) == 1)
+        names[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
+    return rc < 0 ? -1 : n;
 }
 
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)

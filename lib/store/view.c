@@ -171,6 +171,38 @@ static void fleet_annotations(struct buf *b, const struct rollout *o)
     }
 }
 
+/* All members of a resource's metadata but its annotations. deleted: when its deletion began, or
+ * 0. */
+static void metadata_members(struct buf *b, const struct res *r, int64_t deleted)
+{
+    char at[TIME_LEN];
+
+    time_format(r->created, at);
+    buf_printf(b, "\"creationTimestamp\":\"%s\"", at);
+    if (deleted) {
+        time_format(deleted, at);
+        buf_printf(b, ",\"deletionTimestamp\":\"%s\"", at);
+    }
+    buf_printf(b, ",\"generation\":%lld", (long long)r->generation);
+    if (strcmp(r->labels, "{}") != 0) {
+        buf_adds(b, ",\"labels\":");
+        buf_adds(b, r->labels);
+    }
+    add_member(b, "name", res_meta_name(r));
+    if (r->owner)
+        add_member(b, "owner", r->owner);
+    buf_printf(b, ",\"resourceVersion\":\"%lld\"", (long long)r->version);
+}
+
+void res_metadata_write(struct buf *b, const struct res *r)
+{
+    buf_addc(b, '{');
+    if (strcmp(r->annotations, "{}") != 0)
+        buf_printf(b, "\"annotations\":%s,", r->annotations);
+    metadata_members(b, r, 0);
+    buf_addc(b, '}');
+}
+
 int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now, unsigned flags,
     struct buf *b, struct err *e)
 {
@@ -179,7 +211,6 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
     struct member *m = NULL;
     const char *spec = r->spec;
     bool org = r->kind->effects & EFFECT_ORG;
-    char at[TIME_LEN];
     int n = 0, rc;
 
     if (r->kind->id == KIND_DEVICE) {
@@ -204,21 +235,8 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
             add_member(b, ORG_UID, r->uid);
         buf_adds(b, "},");
     }
-    time_format(r->created, at);
-    buf_printf(b, "\"creationTimestamp\":\"%s\"", at);
-    if (o.deleted) {
-        time_format(o.deleted, at);
-        buf_printf(b, ",\"deletionTimestamp\":\"%s\"", at);
-    }
-    buf_printf(b, ",\"generation\":%lld", (long long)r->generation);
-    if (strcmp(r->labels, "{}") != 0) {
-        buf_adds(b, ",\"labels\":");
-        buf_adds(b, r->labels);
-    }
-    add_member(b, "name", res_meta_name(r));
-    if (r->owner)
-        add_member(b, "owner", r->owner);
-    buf_printf(b, ",\"resourceVersion\":\"%lld\"}", (long long)r->version);
+    metadata_members(b, r, o.deleted);
+    buf_addc(b, '}');
     if (spec && kind_has_secrets(r->kind))
         spec = masked(a, r->kind, spec);
     if (spec) {

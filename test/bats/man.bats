@@ -124,6 +124,7 @@ END
 @test "examples run: fc-store" { furnish >/dev/null; FC_STORE='' run_examples fc-store.1; }
 @test "examples run: fc-apply" { furnish >/dev/null; run_examples fc-apply.1; }
 @test "examples run: fc-select" { furnish >/dev/null; run_examples fc-select.1; }
+@test "examples run: fc-watch" { furnish >/dev/null; run_examples fc-watch.1; }
 @test "examples run: fc-delete" { furnish >/dev/null; run_examples fc-delete.1; }
 @test "examples run: fc-history" { furnish >/dev/null; run_examples fc-history.1; }
 @test "examples run: fc-render" { furnish >/dev/null; run_examples fc-render.1; }

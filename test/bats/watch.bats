@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2030,SC2031 # bats sets stderr and stderr_lines
+# fc-watch: nothing lost, nothing twice, at once, and no work while nothing happens.
+
+load helpers
+
+setup() {
+    fc_setup
+    fc-store init >/dev/null
+}
+teardown() { fc_teardown; }
+
+# device NAME [LABELS JSON]
+device() {
+    jq -nc --arg n "$1" --argjson l "${2:-null}" '{apiVersion: "flightctl.io/v1beta1",
+        kind: "Device", metadata: {name: $n, labels: ($l // {})}, spec: {}}' | fc-apply >/dev/null
+}
+
+# follow FILE [OPTION ...]: in the background, its bookmark is there.
+follow() {
+    local out=$1
+
+    shift
+    fc-watch "$@" >"$out" 2>"$out.err" </dev/null 3>&- 4>&- &
+    PID=$!
+    echo "$PID" >>"$T/pids"
+    wait_for grep -q BOOKMARK "$out"
+}
+lines() { [ "$(grep -vc BOOKMARK "$1")" -ge "$2" ]; }
+
+# What happened, as "TYPE NAME" each.
+told() { jq -r 'select(.type != "BOOKMARK") | .type + " " + .object.metadata.name' "$1" |
+    paste -sd, ; }
+
+@test "changes of a kind, as they come" {
+    follow out devices
+    device a '{"site":"berlin"}'
+    wait_for lines out 1
+    device a '{"site":"rome"}'
+    wait_for lines out 2
+    fc-delete -y device/a >/dev/null
+    wait_for lines out 3
+    same "ADDED a,MODIFIED a,DELETED a" "$(told out)"
+    same '["berlin","rome","rome"]' "$(jq -sc 'map(.object.metadata.labels.site // empty)' out)"
+    jq -s -e 'map(select(.type != "BOOKMARK") | .object | has("status")) == [true, true, false]' out
+    same "" "$(cat out.err)"
+}
+
+@test "one resource, of one kind or of several" {
+    follow out device/a repository/r
+    device b
+    device a
+    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Repository","metadata":{"name":"r"},
+        "spec":{"type":"git","url":"https://h/x.git"}}' | fc-apply >/dev/null
+    wait_for lines out 2
+    same "ADDED a,ADDED r" "$(told out)"
+}
+
+@test "template versions go by their fleet and name" {
+    follow out templateversion/f/v2
+    follow all templateversions
+    for image in 1 2 3; do
+        for f in e f; do
+            echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Fleet","metadata":{"name":"'$f'"},
+                "spec":{"selector":{"matchLabels":{"a":"b"}},
+                "template":{"spec":{"os":{"image":"x:'$image'"}}}}}'
+        done | fc-apply >/dev/null
+    done
+    fc-delete -y fleet/f >/dev/null
+    wait_for lines all 9
+    same "ADDED v2,DELETED v2" "$(told out)"
+    same 6 "$(grep -c '"fleet":"[ef]".*ADDED' all)"
+    same 3 "$(grep -c '"owner":"Fleet/f".*DELETED' all)"
+}
+
+@test "a selector: what comes to it is added, what leaves it is deleted" {
+    follow out devices -l site=berlin
+    device a '{"site":"rome"}'
+    device a '{"site":"berlin"}'
+    wait_for lines out 1
+    device a '{"site":"berlin","x":"1"}'
+    wait_for lines out 2
+    device a '{"site":"rome"}'
+    wait_for lines out 3
+    fc-delete -y device/a >/dev/null
+    device b '{"site":"berlin"}'
+    wait_for lines out 4
+    fc-delete -y device/b >/dev/null
+    wait_for lines out 5
+    same "ADDED a,MODIFIED a,DELETED a,ADDED b,DELETED b" "$(told out)"
+}
+
+@test "events, of all or of some" {
+    follow all
+    follow some --events device/a
+    device b
+    device a
+    fc-delete -y device/a >/dev/null
+    wait_for lines all 3
+    wait_for lines some 2
+    same "ResourceCreated b,ResourceCreated a,ResourceDeleted a" "$(jq -r 'select(.object) |
+        .object.reason + " " + .object.involvedObject.name' all | paste -sd,)"
+    same "ResourceCreated,ResourceDeleted" "$(jq -r '.object.reason // empty' some | paste -sd,)"
+    same "$(fc-select events --limit 0 | tac)" "$(jq -cS '.object // empty' all)"
+}
+
+@test "who begins again after a cursor misses nothing and gets nothing twice" {
+    start=$(fc-watch --timeout 1s | jq -r .cursor)
+    for n in $(seq 30); do device "d$n"; done
+    fc-watch --since "$start" --timeout 1s >whole
+    same 30 "$(grep -c ResourceCreated whole)"
+    # In steps of seven lines, from the last cursor each.
+    cursor=$start
+    for _ in 1 2 3 4 5; do
+        fc-watch --since "$cursor" --limit 7 --timeout 1s >part
+        cursor=$(tail -1 part | jq -r .cursor)
+        grep ResourceCreated part >>parts
+    done
+    same "$(grep ResourceCreated whole)" "$(cat parts)"
+    # From the start, and of devices.
+    same 30 "$(fc-watch devices --from-start --limit 30 --timeout 9s -o name | sort -u | wc -l)"
+    # What passed without a line is not read again.
+    fc-watch fleets --since "$start" --timeout 1s >none
+    same '["BOOKMARK","BOOKMARK"]' "$(jq -sc 'map(.type)' none)"
+    same 0 "$(fc-watch --since "$(tail -1 none | jq -r .cursor)" --timeout 1s | grep -c Created || :)"
+}
+
+@test "many changes of one resource at once are one line, and its cursor stands for all" {
+    start=$(fc-watch --timeout 1s | jq -r .cursor)
+    for n in $(seq 20); do device a "{\"n\":\"$n\"}"; done
+    device gone
+    fc-delete -y device/gone >/dev/null
+    fc-watch devices --since "$start" --timeout 1s >out
+    same "ADDED a" "$(told out)"
+    same 20 "$(jq -r '.object.metadata.labels.n // empty' out)"
+    device b
+    fc-watch devices --since "$(sed -n 2p out | jq -r .cursor)" --timeout 1s >more
+    same "ADDED b" "$(told more)"
+}
+
+@test "cursors that this store cannot serve" {
+    device a
+    cursor=$(fc-watch --from-start --limit 1 --timeout 9s | tail -1 | jq -r .cursor)
+    for bad in x '' "$cursor." "$cursor-1" "${cursor%.*}.G" "${cursor%.*}" \
+        "${cursor%.*}.fffffffffffffffff"; do
+        expect 6 fc-watch --since "$bad" --timeout 1s
+        same "fc-watch: cursor: not one" "$stderr"
+        same "" "$output"
+    done
+    expect 6 fc-watch --since "${cursor%.*}.ffff" --timeout 1s
+    has "$stderr" "taken back"
+    FC_STORE=sqlite:$T/other.db fc-store init >/dev/null
+    expect 6 fc-watch --since "$cursor" --timeout 1s -S "sqlite:$T/other.db"
+    same "fc-watch: cursor: of another store" "$stderr"
+}
+
+@test "an end by time, by number, and when nobody reads" {
+    SECONDS=0
+    expect 0 fc-watch --timeout 2s
+    [ "$SECONDS" -ge 2 ] && [ "$SECONDS" -le 4 ]
+    device a && device b
+    same "device/a device/b" "$(fc-watch devices --from-start --limit 2 -o name | paste -sd' ')"
+    # The reader goes while nothing happens.
+    mkfifo pipe
+    fc-watch >pipe 2>err 3>&- 4>&- &
+    pid=$!
+    echo "$pid" >>pids
+    head -1 pipe >/dev/null
+    wait_for gone "$pid"
+    same "" "$(cat err)"
+}
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"; }
+
+@test "an idle watch does nothing, and hears at once" {
+    needs strace strace
+    follow out devices
+    # It looks again for what a commit may still bring, less and less often.
+    sleep 9
+    timeout -s INT 2 strace -f -o trace -p "$PID" 2>/dev/null || :
+    [ "$(grep -c '(' trace)" -le 2 ] || { cat trace; return 1; }
+    awk '{ exit $14 + $15 > 20 }' "/proc/$PID/stat" || sanitized
+    device a
+    at=$(jq -rn 'now')
+    wait_for lines out 1
+    jq -en --argjson at "$at" 'now - $at < 0.3' # with the time that this test's own tools take
+    stop "$PID"
+}
+
+@test "a store that is checkpointed is followed on; one that goes or is replaced is said to be" {
+    follow out devices
+    for n in 1 2 3; do
+        device "a$n"
+        sqlite3 fc.db 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+        wait_for lines out "$n"
+    done
+    mv fc.db was.db
+    wait_for gone "$PID"
+    has "$(cat out.err)" "the store was replaced or is gone"
+    mv was.db fc.db
+    follow again devices
+    fc-store init -S "sqlite:$T/new.db" >/dev/null
+    mv new.db fc.db
+    wait_for gone "$PID"
+    same "fc-watch: $T/fc.db: the store was replaced or is gone" "$(cat again.err)"
+    wait "$PID" || status=$?
+    same 7 "$status"
+}
+
+@test "thousands of events a second, each once, in little memory" {
+    follow events
+    follow changes devices -o name -q '.object.metadata.name // .type'
+    for k in 1 2 3 4; do
+        seq -f "d$k-%g" 5000 | jq -Rc '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
+            metadata: {name: .}, spec: {}}' >"many$k"
+    done
+    before=$(awk '/VmHWM/ { print $2 }' "/proc/$PID/status")
+    for k in 1 2 3 4; do fc-apply "many$k" >/dev/null; done
+    wait_for lines events 20000
+    wait_for lines changes 20000
+    same 20000 "$(jq -r '.object.involvedObject.name // empty' events | sort -u | wc -l)"
+    same 20000 "$(grep -vc BOOKMARK events)"
+    same 20000 "$(sort -u changes | grep -c '^d')"
+    after=$(awk '/VmHWM/ { print $2 }' "/proc/$PID/status")
+    echo "$before kB, $after kB"
+    sanitized || [ "$after" -lt $((before + 8000)) ]
+}
+
+@test "formats and filters" {
+    device a
+    expect 0 fc-watch devices --from-start --limit 1 -o table
+    has "${lines[0]}" "CHANGE"
+    has "${lines[1]}" "ADDED   Device  a"
+    expect 0 fc-watch --from-start --limit 1 -o yaml
+    has "$output" "reason: ResourceCreated"
+    same "device/a" "$(fc-watch devices --from-start --limit 1 -o name)"
+    same ADDED "$(fc-watch devices --from-start --limit 1 -q 'select(.object) | .type' -o name)"
+}
+
+@test "wrong command lines are usage errors" {
+    for args in "--now --from-start" "--timeout x" "--timeout 0s" "--limit -1" "nokind" \
+        "event/x" "events -l a=b" "-l a=b" "devices -l a=b --events" "templateversions -l a=b"; do
+        # shellcheck disable=SC2086 # words
+        expect 2 timeout 9 fc-watch $args
+    done
+    expect 6 fc-watch devices -l '=' --timeout 1s
+}
