@@ -141,9 +141,10 @@ int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout 
     struct err *e);
 int rollout_put(struct store *s, const struct rollout *r, struct err *e);
 int rollout_forget(struct store *s, int64_t fleet, struct err *e);
-/* Deletes up to ROLLOUT_STEP template versions that the fleet's rollout does not name. How many. */
+/* Deletes up to ROLLOUT_STEP template versions that the fleet's rollout does not name. How many;
+ * their store names, for which there is room, are in the arena. */
 int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
-    const char *names[ROLLOUT_STEP], struct err *e);
+    const char **names, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
 /* A device that was up to date no longer is, since its fleet has a new version. */

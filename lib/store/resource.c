@@ -366,23 +366,6 @@ int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struc
     return n;
 }
 
-int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner,
-    int64_t limit, struct res_iter **it, struct err *e)
-{
-    struct stmt *st = db_prepare(s->db, sql_text[SQL_res_children], e);
-
-    if (!st)
-        return -1;
-    *it = xcalloc(1, sizeof **it);
-    (*it)->st = st;
-    (*it)->bound = xstrdup(owner);
-    st_int(st, 1, org);
-    st_int(st, 2, k->id);
-    st_text(st, 3, (*it)->bound);
-    st_int(st, 4, limit ? limit : INT64_MAX);
-    return 0;
-}
-
 /* The next page, if this one was full and more are wanted. 1: there may be rows. */
 static int turn_page(struct res_iter *it, struct err *e)
 {

@@ -67,9 +67,6 @@ int res_next(struct res_iter *it, struct res *out, struct err *e);
 void res_list_end(struct res_iter *it); /* NULL is fine */
 /* How many match, counted up to cap (0: all). -1: error. */
 int64_t res_count(struct store *s, const struct res_query *q, int64_t cap, struct err *e);
-/* Children of "Fleet/x" and the like, newest first. */
-int res_children(struct store *s, int64_t org, const struct kind *k, const char *owner,
-    int64_t limit, struct res_iter **it, struct err *e);
 
 /* --- compiled selectors (select.c) ----------------------------------------------------------- */
 

@@ -45,9 +45,3 @@ DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND n
 
 -- :name label_some
 SELECT id FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 LIMIT ?5
-
--- :name res_children
-SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, r.owner, r.labels,
-    r.annotations, r.spec, s.status
-FROM resource r JOIN resource_status s ON s.id = r.id
-WHERE r.org = ?1 AND r.kind = ?2 AND r.owner = ?3 ORDER BY r.created DESC, r.name DESC LIMIT ?4

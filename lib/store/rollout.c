@@ -277,7 +277,7 @@ int rollout_deleted(struct store *s, int64_t fleet, int64_t now, struct err *e)
 }
 
 int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
-    const char *names[ROLLOUT_STEP], struct err *e)
+    const char **names, struct err *e)
 {
     char *owner AUTO_FREE = xasprintf("Fleet/%s", fleet->name);
     struct stmt *st = STMT(s, SQL_template_drop, e, fleet->org, fleet->id, ROLLOUT_STEP);
