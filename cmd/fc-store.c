@@ -10,8 +10,9 @@
 #include "service/secret.h"
 #include "service/service.h"
 #include "store/backup.h"
+#include "store/dump.h"
 
-enum { O_BACKUP = OPT_FIRST };
+enum { O_BACKUP = OPT_FIRST, O_HISTORY, O_EVENTS };
 
 #define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
@@ -29,10 +30,23 @@ static const struct opt migrate_opts[] = {
 static const struct opt backup_opts[] = {O_FORCE("over a file that exists"), {0}};
 static const struct opt restore_opts[] = {O_FORCE("over a store that exists"), {0}};
 
+static const struct opt export_opts[] = {
+    {OPT_ORG, "org", "NAME", NULL, "this organization alone (default: the whole store)"},
+    {O_EVENTS, "no-events", NULL, NULL, "leave the log of events out"},
+    {O_HISTORY, "no-history", NULL, NULL, "leave revisions out"},
+    {0},
+};
+static const struct opt import_opts[] = {
+    {OPT_DRY, "dry-run", NULL, NULL, "only check what would be imported"},
+    O_FORCE("throw away first what an interrupted import has left"),
+    {OPT_ORG, "org", "NAME", NULL, "name of the organization here (default: the one it had)"},
+    {0},
+};
+
 struct run {
     struct opts o;
-    const char *conf_file, *url, *advance;
-    bool dry, force;
+    const char *conf_file, *url, *advance, *org;
+    bool dry, force, no_history, no_events;
     struct conf *conf;
     char buf[4096];
     const char *verb;
@@ -111,7 +125,42 @@ static int restored(struct run *r, struct err *e)
     return 0;
 }
 
-enum { INIT, MIGRATE, BACKUP, RESTORE };
+static int export(struct run *r, struct err *e)
+{
+    struct dump_options o = {.org = r->org, .no_history = r->no_history,
+        .no_events = r->no_events, .progress = show, .ctx = r};
+    struct store s;
+    int rc;
+
+    if (store_open(&s, r->url, e) < 0)
+        return -1;
+    rc = store_export(&s, &o, stdout, e);
+    progress_clear(&r->bar);
+    store_close(&s);
+    return rc;
+}
+
+static int imported(struct run *r, struct err *e)
+{
+    const char *file = r->o.argc ? r->o.argv[0] : "-";
+    struct import_options o = {.source = strcmp(file, "-") ? file : "standard input",
+        .org = r->org, .dry_run = r->dry, .force = r->force, .progress = show, .ctx = r};
+    FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
+    int64_t lines;
+    int rc;
+
+    if (!in)
+        return err_errno(e, "%s", file);
+    rc = store_import(r->url, in, &o, &lines, e);
+    progress_clear(&r->bar);
+    if (in != stdin)
+        fclose(in);
+    if (rc == 0)
+        printf("%s %lld records\n", r->dry ? "would import" : "imported", (long long)lines);
+    return rc;
+}
+
+enum { INIT, MIGRATE, BACKUP, RESTORE, EXPORT, IMPORT };
 static const struct sub subs[] = {
     [INIT] = {"init", "", NULL, "make an empty store", NULL},
     [MIGRATE] = {"migrate", "", NULL, "bring the store of an earlier version forward",
@@ -119,6 +168,8 @@ static const struct sub subs[] = {
     [BACKUP] = {"backup", "FILE", "file", "copy the store as it is now (-: to standard output)",
         backup_opts},
     [RESTORE] = {"restore", "FILE", "file", "put a backup in the store's place", restore_opts},
+    [EXPORT] = {"export", "", NULL, "write the store as JSON lines", export_opts},
+    [IMPORT] = {"import", "[FILE]", "file", "read them into an empty store", import_opts},
     {0},
 };
 static const struct {
@@ -129,6 +180,8 @@ static const struct {
     [MIGRATE] = {migrated, 0, 0},
     [BACKUP] = {backup, 1, 1},
     [RESTORE] = {restored, 1, 1},
+    [EXPORT] = {export, 0, 0},
+    [IMPORT] = {imported, 0, 1},
 };
 static const struct command command = {
     .name = "fc-store",
@@ -147,6 +200,9 @@ static void options(struct run *r)
         case OPT_CONF: r->conf_file = r->o.arg; break;
         case OPT_DRY: r->dry = true; break;
         case O_BACKUP: r->advance = r->o.arg; break;
+        case O_HISTORY: r->no_history = true; break;
+        case O_EVENTS: r->no_events = true; break;
+        case OPT_ORG: r->org = r->o.arg; break;
         case 'f': r->force = true; break;
         }
 }

@@ -116,7 +116,8 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
         uuid_random(uid);
         r->uid = arena_strdup(a, uid);
     }
-    r->version = 1;
+    if (r->version == 0)
+        r->version = 1;
     if (r->generation == 0)
         r->generation = 1;
     if (r->created == 0)
@@ -144,7 +145,8 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
     if (!(st = db_stmt(s->db, SQL_res_insert_status, e)))
         return -1;
     st_int(st, 1, r->id);
-    st_text(st, 2, r->status);
+    st_int(st, 2, r->version);
+    st_text(st, 3, r->status);
     if (st_run(st, e) < 0)
         return -1;
     return r->kind->flags & KIND_LABELS ? label_rows(s, r, SQL_label_add, r->labels, NULL, e) : 0;

@@ -19,7 +19,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (org, kind, name) DO NOTHING RETURNING id
 
 -- :name res_insert_status
-INSERT INTO resource_status (id, version, status) VALUES (?1, 1, ?2)
+INSERT INTO resource_status (id, version, status) VALUES (?1, ?2, ?3)
 
 -- :name res_update
 UPDATE resource SET generation = ?2, owner = ?3, labels = ?4, annotations = ?5, spec = ?6

@@ -75,6 +75,9 @@ static int not_newer(const char *url, int64_t v, struct err *e)
 
     if (v == 0)
         return err_set(e, FC_INVALID, "%s: not a store (fc-store init makes one)", shown);
+    if (v == STORE_IMPORTING)
+        return err_set(e, FC_INVALID, "%s: an import into it is under way, or was interrupted "
+            "(fc-store import -f begins it anew)", shown);
     if (v > STORE_SCHEMA)
         return err_set(e, FC_INVALID, "%s: the store has schema version %lld, this command knows "
             "%d: use a newer one", shown, (long long)v, STORE_SCHEMA);
@@ -150,7 +153,7 @@ int store_init(const char *url, struct err *e)
     return rc;
 }
 
-int store_open(struct store *s, const char *url, struct err *e)
+static int open_at(struct store *s, const char *url, bool *importing, struct err *e)
 {
     int64_t v;
 
@@ -158,7 +161,13 @@ int store_open(struct store *s, const char *url, struct err *e)
     if (open_db(&s->db, url, e) < 0)
         return -1;
     s->url = xstrdup(url);
-    if (db_schema(s->db, &v, e) < 0 || not_newer(url, v, e) < 0)
+    if (db_schema(s->db, &v, e) < 0)
+        goto fail;
+    if (importing)
+        *importing = v == STORE_IMPORTING;
+    if (importing && *importing)
+        return 0;
+    if (not_newer(url, v, e) < 0)
         goto fail;
     if (v < STORE_SCHEMA) {
         char *shown AUTO_FREE = db_shown(url);
@@ -171,6 +180,22 @@ int store_open(struct store *s, const char *url, struct err *e)
 fail:
     store_close(s);
     return -1;
+}
+
+int store_open(struct store *s, const char *url, struct err *e)
+{
+    return open_at(s, url, NULL, e);
+}
+
+int store_open_import(struct store *s, const char *url, bool *importing, struct err *e)
+{
+    return open_at(s, url, importing, e);
+}
+
+int store_importing(struct store *s, bool importing, struct err *e)
+{
+    return db_migrate(s->db, "UPDATE meta SET value = value WHERE key = 'uid'",
+        importing ? STORE_IMPORTING : STORE_SCHEMA, e);
 }
 
 void store_close(struct store *s)

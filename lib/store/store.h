@@ -17,6 +17,7 @@
 
 enum {
     STORE_SCHEMA = 2,             /* schema version that this code reads and writes */
+    STORE_IMPORTING = 1 << 30,    /* schema version while an import fills it */
     LIST_MAX = 1000,              /* resources of one page */
     STORE_PAUSE = 6000,           /* us; longer than the database makes a writer wait in between */
     SEEN_EVERY = 60 * 1000000,    /* us between two last-seen writes of one device */
@@ -64,6 +65,10 @@ struct db *store_reader(struct store *s);
 /* How long writers wait for others, instead of DB_BUSY_MS: for servers, whose clients wait, too. */
 void store_patience(struct store *s, int ms);
 
+/* For an import, which may find what an interrupted one has left (*importing): others refuse it. */
+int store_open_import(struct store *s, const char *url, bool *importing, struct err *e);
+/* Marks it as half full, or as whole again; in a write transaction. */
+int store_importing(struct store *s, bool importing, struct err *e);
 /* Its schema version, at least 1. FC_INVALID if it is newer than this code, or no store. */
 int store_version(const char *url, int64_t *version, struct err *e);
 struct migrate_options {

@@ -44,3 +44,12 @@ complete -c fc-store -n '__fc_store_at + backup' -F
 complete -c fc-store -n '__fc_store_at = ' -a restore -d 'put a backup in the store\'s place'
 complete -c fc-store -n '__fc_store_at + restore' -s f -l force -d 'over a store that exists'
 complete -c fc-store -n '__fc_store_at + restore' -F
+complete -c fc-store -n '__fc_store_at = ' -a export -d 'write the store as JSON lines'
+complete -c fc-store -n '__fc_store_at + export' -l org -x -d 'this organization alone (default: the whole store)'
+complete -c fc-store -n '__fc_store_at + export' -l no-events -d 'leave the log of events out'
+complete -c fc-store -n '__fc_store_at + export' -l no-history -d 'leave revisions out'
+complete -c fc-store -n '__fc_store_at = ' -a import -d 'read them into an empty store'
+complete -c fc-store -n '__fc_store_at + import' -s n -l dry-run -d 'only check what would be imported'
+complete -c fc-store -n '__fc_store_at + import' -s f -l force -d 'throw away first what an interrupted import has left'
+complete -c fc-store -n '__fc_store_at + import' -l org -x -d 'name of the organization here (default: the one it had)'
+complete -c fc-store -n '__fc_store_at + import' -F
