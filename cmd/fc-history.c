@@ -139,7 +139,7 @@ static void progress(void *ctx, size_t done, size_t total)
 {
     struct history *h = ctx;
 
-    if (total > UNDO_CHUNK && done < total)
+    if (total > APPLY_CHUNK && done < total)
         report_progress(&h->report, "undoing", done, total);
 }
 

@@ -213,13 +213,17 @@ static int step(struct store *s, const struct undo_step *v, const struct actor *
     return put(s, a, there ? &now : NULL, &to, &why, what, e);
 }
 
-static int chunk(struct store *s, const struct undo_step *v, size_t n, enum change *what,
+/* Up to *n steps in one transaction; *n: how many it was. */
+static int chunk(struct store *s, const struct undo_step *v, size_t *n, enum change *what,
     const struct undo_options *o, struct err *e)
 {
     int rc = store_begin(s, e);
+    int64_t start = now_us();
+    size_t i;
 
-    for (size_t i = 0; i < n && rc == 0; i++)
+    for (i = 0; rc == 0 && i < *n && (i < APPLY_SMALL || now_us() - start < APPLY_US); i++)
         rc = step(s, &v[i], o->who, &what[i], e);
+    *n = i;
     if (rc == 0 && !o->dry_run)
         rc = store_commit(s, e);
     store_rollback(s); /* nothing is left to undo after a commit */
@@ -228,18 +232,20 @@ static int chunk(struct store *s, const struct undo_step *v, size_t n, enum chan
 
 int undo_run(struct store *s, const struct undo *u, const struct undo_options *o, struct err *e)
 {
-    enum change what[UNDO_CHUNK];
-    size_t from, to;
+    enum change what[APPLY_CHUNK];
+    size_t done, n;
 
-    for (from = 0; from < u->n; from = to) {
-        to = u->n - from > UNDO_CHUNK ? from + UNDO_CHUNK : u->n;
-        if (chunk(s, u->v + from, to - from, what, o, e) < 0)
-            return from ? err_wrap(e, "after %s/%s was undone", u->v[from - 1].kind->singular,
-                u->v[from - 1].name) : -1;
-        for (size_t i = from; i < to; i++)
-            o->each(o->ctx, &u->v[i], what[i - from]);
+    for (done = 0; done < u->n; done += n) {
+        if (done)
+            store_pause();
+        n = u->n - done > APPLY_CHUNK ? APPLY_CHUNK : u->n - done;
+        if (chunk(s, u->v + done, &n, what, o, e) < 0)
+            return done ? err_wrap(e, "after %s/%s was undone", u->v[done - 1].kind->singular,
+                u->v[done - 1].name) : -1;
+        for (size_t i = 0; i < n; i++)
+            o->each(o->ctx, &u->v[done + i], what[i]);
         if (o->progress)
-            o->progress(o->ctx, to, u->n);
+            o->progress(o->ctx, done + n, u->n);
     }
-    return 0;
+    return o->dry_run ? 0 : walk_all(s, s->org, o->who, e);
 }

@@ -37,9 +37,9 @@ struct undo_options {
     void (*progress)(void *ctx, size_t done, size_t total);
     void *ctx;
 };
-enum { UNDO_CHUNK = 200 }; /* resources of one transaction: nobody has the lock for long */
-/* FC_CONFLICT: a resource was changed since it was planned. Up to UNDO_CHUNK it is all or nothing;
- * the error of a later chunk names the last one that was undone. */
+/* FC_CONFLICT: a resource was changed since it was planned. Chunks are those of
+ * apply_docs: up to APPLY_SMALL it is all or nothing, the error of a later one names the last one
+ * that was undone. */
 int undo_run(struct store *s, const struct undo *u, const struct undo_options *o, struct err *e);
 
 #endif

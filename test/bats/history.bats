@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
+# databases: both
 # Revisions: what leaves one, what the past looks like.
 
 load helpers
@@ -205,7 +206,7 @@ END
     same "" "$output"
     fc-delete -y device/a >/dev/null
     expect 1 fc-history device/a --diff
-    ! grep '^+ ' <<<"$output"
+    run ! grep '^+ ' <<<"$output"
     run script -qec 'fc-history device/a --diff' /dev/null </dev/null
     has "$output" $'\e[31m-'
     NO_COLOR=1 run script -qec 'fc-history device/a --diff' /dev/null </dev/null
@@ -239,8 +240,8 @@ END
     expect 3 fc-history undo device/b
     expect 2 fc-history undo templateversion/a/v1
     # What else would be 1 is 8.
-    printf '#!/bin/sh\nexit 2\n' >diff
-    chmod +x diff
+    printf '#!/bin/sh\nexit 2\n' >./diff
+    chmod +x ./diff
     PATH=$T:$PATH expect 8 fc-history device/a --diff
     same 2 "$(fc-history device/a | wc -l)"
 }
@@ -415,6 +416,22 @@ device/new deleted (dry run)" "$(sort <<<"$output")"
     expect 0 fc-history undo -y --since -2h
     same "" "$output"
     expect 0 fc-history undo -y --since -2h --who "$(id -un)"
+    same "" "$output"
+}
+
+@test "a mistaken apply of hundreds is taken back in chunks" {
+    all() { jq -nc --arg s "$1" 'range(300) | {apiVersion: "flightctl.io/v1beta1", kind: "Device",
+        metadata: {name: "d\(.)", labels: {site: $s}}, spec: {}}'; }
+    all berlin | apply -5h
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Fleet", metadata: {name: "berlin"},
+        spec: {selector: {matchLabels: {site: "berlin"}}, template: {spec: {}}}}' | apply -4h
+    all paris | fc-apply -m oops >/dev/null
+    fc-delete -y fleet/berlin >/dev/null
+    expect 0 fc-history undo -y --since -1h
+    same 301 "${#lines[@]}"
+    same 300 "$(fc-select devices -l site=berlin | wc -l)"
+    same 300 "$(fc-select devices -q 'select(.metadata.owner == "Fleet/berlin")' | wc -l)"
+    expect 0 fc-history undo -y --since -1h
     same "" "$output"
 }
 
