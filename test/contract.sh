@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compares what our schemas say with the contract: kinds, members, types, enums, bounds. Prints what
-# differs beyond the table "Accepted differences of schemas" in doc/contract.md. Status 1: it does.
+# Compares what our schemas say with the contract: kinds, members, types, formats, enums, patterns,
+# bounds, required, open and closed objects. Prints what differs beyond the table "Accepted
+# differences of schemas" in doc/contract.md. Status 1: it does, or a keyword is not compared.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,8 +35,19 @@ def facts($defs; $at; $seen):
         if $seen | index([$ref]) then say("recursive")
         else target($defs) | facts($defs; $at; $seen + [$ref]) end
     else empty end),
-    (("type", "format", "pattern", "minimum", "maxLength", "minItems", "nullable",
-        "readOnly") as $k | select(has($k)) | say("\($k) \(.[$k])")),
+    (("type", "format", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+        "multipleOf", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties",
+        "maxProperties", "nullable", "readOnly", "writeOnly", "deprecated") as $k |
+        select(has($k)) | say("\($k) \(.[$k])")),
+    # What says nothing about values: descriptions, examples, and our own keywords, which are tested
+    # one by one. All others are compared here and below.
+    (keys_unsorted[] | select(startswith("x-") | not) | select(IN("$ref", "type", "format",
+        "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+        "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties",
+        "maxProperties", "nullable", "readOnly", "writeOnly", "deprecated", "default", "enum",
+        "required", "properties", "additionalProperties", "items", "allOf", "not",
+        "discriminator", "oneOf", "anyOf", "description", "example", "title", "definitions") |
+        not) | error("\($at): the keyword \(.) is not compared")),
     (select((.minLength // 0) > 0) | say("minLength \(.minLength)")),
     (select(has("default")) | say("default \(.default | tojson)")),
     (.enum[]? | say("enum \(tojson)")),
@@ -73,8 +85,12 @@ for f in "$top"/share/schema/*.json; do
         {($file): del(.definitions)} +
             (.definitions // {} | with_entries(.key |= "\($file)#\(.)"))' "$f"
 done | jq -s add >"$work/ours.json"
-jq '[to_entries[] | select(.value.properties.kind? and (.key | contains("#") | not)) | .key]' \
-    "$work/ours.json" >"$work/kinds.json"
+# A kind is what has a kind and metadata of its own.
+cat >"$work/kinds.jq" <<'EOF'
+[to_entries[] | select(.value.properties | .kind? and .metadata?) | .key |
+    select(contains("#") or endswith("List") | not)] | sort
+EOF
+jq -f "$work/kinds.jq" "$work/ours.json" >"$work/kinds.json"
 facts ours
 
 if [ ! -e "$contract" ]; then
@@ -86,6 +102,10 @@ jq '.components.schemas | walk(if type != "object" then . else
         (if has("mapping") then .mapping |= map_values(sub(".*/"; "")) else . end) end)' \
     "$contract" >"$work/theirs.json"
 facts theirs
+for k in ours theirs; do
+    jq -r -f "$work/kinds.jq" "$work/$k.json" | jq -r '.[] + " kind"' >>"$work/$k"
+    LC_ALL=C sort -o "$work/$k" "$work/$k"
+done
 
 {
     LC_ALL=C comm -23 "$work/theirs" "$work/ours" | sed 's/^/- /'
