@@ -50,6 +50,7 @@ test            shellcheck                ShellCheck
 test            clang                     clang
 test            libclang-rt-14-dev        compiler-rt
 test            git                       git-core
+test            python3-yaml              python3-pyyaml
 bench           nginx                     nginx
 '
 

@@ -344,6 +344,12 @@ static void merge_object(struct reader *r, jv *to, jv from, const struct line_no
     }
 }
 
+/* As in JSON: chosen names make an object's cost grow with the square of their number. */
+static int members_checked(struct reader *r, yaml_mark_t at, size_t n)
+{
+    return n > JSON_MEMBERS ? fail(r, at, "too many members in one object") : 0;
+}
+
 static int merge(struct reader *r, yaml_mark_t at, struct node *n, const struct node *from,
     struct line_node **tail)
 {
@@ -352,7 +358,7 @@ static int merge(struct reader *r, yaml_mark_t at, struct node *n, const struct 
 
     if (jv_get_kind(from->v) == JV_KIND_OBJECT) {
         merge_object(r, &n->v, from->v, from->line->child, tail);
-        return 0;
+        return members_checked(r, at, (size_t)jv_object_length(jv_copy(n->v)));
     }
     if (jv_get_kind(from->v) != JV_KIND_ARRAY)
         return fail(r, at, "a merge key wants a mapping or a list of mappings");
@@ -366,6 +372,8 @@ static int merge(struct reader *r, yaml_mark_t at, struct node *n, const struct 
         }
         merge_object(r, &n->v, x, l->child, tail);
         jv_free(x);
+        if (members_checked(r, at, (size_t)jv_object_length(jv_copy(n->v))) < 0)
+            return -1;
     }
     return 0;
 }
@@ -445,6 +453,7 @@ static int read_mapping(struct reader *r, int depth, struct node *n)
 {
     struct line_node **tail = &n->line->child, none = {0};
     struct node merged = {.v = jv_object(), .line = &none};
+    size_t members = 0;
     yaml_event_t ev;
     int rc = 0;
 
@@ -453,7 +462,9 @@ static int read_mapping(struct reader *r, int depth, struct node *n)
         rc = next_event(r, &ev);
         if (rc < 0 || ev.type == YAML_MAPPING_END_EVENT)
             break;
-        rc = read_member(r, &ev, depth, n, &merged, tail);
+        rc = members_checked(r, ev.start_mark, ++members);
+        if (!rc)
+            rc = read_member(r, &ev, depth, n, &merged, tail);
         yaml_event_delete(&ev);
         if (rc < 0)
             break;
@@ -461,8 +472,9 @@ static int read_mapping(struct reader *r, int depth, struct node *n)
             tail = &(*tail)->next;
     }
     if (!rc) {
-        yaml_event_delete(&ev);
         merge_object(r, &n->v, merged.v, none.child, tail);
+        rc = members_checked(r, ev.start_mark, (size_t)jv_object_length(jv_copy(n->v)));
+        yaml_event_delete(&ev);
     }
     jv_free(merged.v);
     return rc;

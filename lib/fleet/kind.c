@@ -95,7 +95,7 @@ const struct kind kinds[] = {
         .plural = "enrollmentrequests",
         .shorts = SHORTS("er"),
         .schema = "EnrollmentRequest",
-        .flags = KIND_APPLY | KIND_LABELS,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_REQUEST,
         .fields = FIELDS(
             STORED_FIELDS,
             {"status.approval.approved", FIELD_BOOL},
@@ -117,7 +117,7 @@ const struct kind kinds[] = {
         .plural = "certificatesigningrequests",
         .shorts = SHORTS("csr"),
         .schema = "CertificateSigningRequest",
-        .flags = KIND_APPLY | KIND_LABELS,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_REQUEST,
         .effects = EFFECT_CSR,
         .fields = FIELDS(
             STORED_FIELDS,

@@ -44,6 +44,7 @@ enum kind_flag {
     KIND_CHILD = 1 << 2,      /* store name is "parent/name": a template version's fleet */
     KIND_LOG = 1 << 3,        /* rows of the event log, not of resources */
     KIND_GLOBAL = 1 << 4,     /* of all organizations: its rows are those of the default one */
+    KIND_REQUEST = 1 << 5,    /* its spec holds a certificate request */
 };
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of device specs (validate_spec.c), for the table in validate.c. */
+/* Checks of device specs (validate_spec.c) and of what stands elsewhere (validate_ref.c), for the
+ * table in validate.c. */
 #ifndef FC_FLEET_VALIDATE_H
 #define FC_FLEET_VALIDATE_H
 
@@ -31,9 +32,24 @@ void check_mount_path(struct schema_run *r, jv v);
 void check_monitors(struct schema_run *r, jv v);
 void check_alerts(struct schema_run *r, jv v);
 void check_share(struct schema_run *r, jv v);
+void check_os(struct schema_run *r, jv v);
+void check_image(struct schema_run *r, jv v);
+void check_image_or_none(struct schema_run *r, jv v);
+void check_image_name(struct schema_run *r, jv v);
+void check_url(struct schema_run *r, jv v);
+void check_url_or_none(struct schema_run *r, jv v);
+void check_git_url(struct schema_run *r, jv v);
+void check_registry(struct schema_run *r, jv v);
+void check_http_auth(struct schema_run *r, jv v);
+void check_ssh_auth(struct schema_run *r, jv v);
+void check_container(struct schema_run *r, jv v);
+void check_packaged(struct schema_run *r, jv v);
+void check_host_ports(struct schema_run *r, jv v);
 void check_cron(struct schema_run *r, jv v);
 void check_time_zone(struct schema_run *r, jv v);
 
+/* Is it text that only a device's metadata completes? The renderer's result is checked again. */
+bool has_parameters(const struct schema_run *r, const char *s);
 /* Adds text to the set *seen (an object); false when it was there. */
 bool set_add(jv *seen, const char *text);
 

@@ -12,8 +12,7 @@
 #include "fleet/cron.h"
 #include "fleet/render.h"
 
-/* Text that only a device's metadata completes; the renderer's result is checked again. */
-static bool has_parameters(const struct schema_run *r, const char *s)
+bool has_parameters(const struct schema_run *r, const char *s)
 {
     return schema_is_template(r) && strstr(s, "{{");
 }

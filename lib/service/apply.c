@@ -29,12 +29,13 @@ static void complain(const struct apply_options *o, const struct item *it, const
         *e = m;
 }
 
-/* Finds the kind and checks the document. Returns the number of problems. */
+/* Finds the kind and checks the document. Returns the number of problems; -1: it cannot be done. */
 static int check(const struct apply_options *o, struct item *it, struct err *e)
 {
     unsigned flags = o->allow_unknown ? 0 : VALIDATE_STRICT;
     const char *kind = json_str(it->doc->v, "kind");
     struct violation v[VIOLATIONS];
+    const char *path;
     struct err why;
     int i, n;
 
@@ -57,8 +58,15 @@ static int check(const struct apply_options *o, struct item *it, struct err *e)
     n = kind_validate(it->kind, it->doc->v, flags, v, VIOLATIONS);
     for (i = 0; i < n && i < VIOLATIONS; i++)
         complain(o, it, v[i].path, v[i].what, e);
-    if (n == 0)
-        it->name = json_str(it->doc->v, "metadata.name");
+    if (n == 0 && request_check(it->kind, it->doc->v, &path, &why) < 0) {
+        if (path) {
+            complain(o, it, path, why.msg, e);
+            return 1;
+        }
+        *e = why;
+        return -1;
+    }
+    it->name = json_str(it->doc->v, "metadata.name");
     return n;
 }
 
@@ -171,11 +179,15 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
     items = xcalloc(total, sizeof *items);
     for (i = 0; i < n; i++)
         for (k = 0; k < in[i].n; k++) {
+            int n_bad;
+
             items[good] = (struct item){.in = &in[i], .doc = &in[i].doc[k]};
-            if (check(o, &items[good], &first) > 0)
-                bad++;
-            else
-                good++;
+            if ((n_bad = check(o, &items[good], &first)) < 0) {
+                *e = first;
+                goto out;
+            }
+            bad += n_bad > 0;
+            good += n_bad == 0;
         }
     if (good && duplicates(o, items, good, &first) > 0) { /* never passed over */
         *e = first;

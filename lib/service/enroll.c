@@ -19,25 +19,54 @@ static const char *canon(struct arena *a, jv v)
     return arena_strndup(a, b.p, b.len);
 }
 
+/* The common name is what agents' requests are told by. */
+static int parse(const struct kind *k, jv doc, const char **path, struct csr_info *info,
+    struct err *e)
+{
+    const struct crypto_module *c = crypto(e);
+    bool encoded = k->id == KIND_CERTIFICATESIGNINGREQUEST;
+    struct buf pem AUTO_BUF = BUF_INIT;
+    const char *text;
+
+    *path = NULL;
+    if (!c)
+        return -1;
+    *path = encoded ? "spec.request" : "spec.csr";
+    text = json_str(doc, *path);
+    if (!encoded)
+        return c->csr_parse(text, strlen(text), info, e);
+    if (base64_decode(&pem, text, strlen(text)) < 0)
+        return err_set(e, FC_INVALID, "must be base64");
+    return c->csr_parse(pem.p ? pem.p : "", pem.len, info, e);
+}
+
+int request_check(const struct kind *k, jv doc, const char **path, struct err *e)
+{
+    struct csr_info info;
+
+    *path = NULL;
+    if (!(k->flags & KIND_REQUEST))
+        return 0;
+    return parse(k, doc, path, &info, e);
+}
+
 int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
     struct res *out, struct err *e)
 {
-    const struct crypto_module *c = crypto(e);
-    const char *csr = json_str(doc, "spec.csr"), *name = json_str(doc, "metadata.name"), *cn;
+    const struct kind *k = kind_by_id(KIND_ENROLLMENTREQUEST);
+    const char *name = json_str(doc, "metadata.name"), *path, *cn;
     jv spec AUTO_JV = json_get(doc, "spec"), labels AUTO_JV = json_at(doc, "metadata.labels");
     struct csr_info info;
 
-    if (!c)
-        return -1;
-    if (c->csr_parse(csr, strlen(csr), &info, e) < 0)
-        return err_wrap(e, "spec.csr");
+    if (parse(k, doc, &path, &info, e) < 0)
+        return path ? err_wrap(e, "%s", path) : -1;
     cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
     if (strcmp(cn, name) != 0)
         return err_set(e, FC_INVALID, "spec.csr: its common name is \"%s\", not metadata.name",
             info.cn);
     *out = (struct res){
         .org = org,
-        .kind = kind_by_id(KIND_ENROLLMENTREQUEST),
+        .kind = k,
         .name = arena_strdup(a, name),
         .labels = jv_get_kind(labels) == JV_KIND_OBJECT ? canon(a, labels) : "{}",
         .annotations = "{}",
@@ -148,20 +177,14 @@ int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
 int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
     const struct actor *who, struct res *out, struct err *e)
 {
-    const struct crypto_module *c = crypto(e);
-    const char *request = json_str(doc, "spec.request"), *cn;
-    const char *signer = json_str(doc, "spec.signerName");
+    const struct kind *k = kind_by_id(KIND_CERTIFICATESIGNINGREQUEST);
+    const char *signer = json_str(doc, "spec.signerName"), *path, *cn;
     jv spec AUTO_JV = json_get(doc, "spec");
-    struct buf pem AUTO_BUF = BUF_INIT;
     struct csr_info info;
     size_t n, m;
 
-    if (!c)
-        return -1;
-    if (base64_decode(&pem, request, strlen(request)) < 0)
-        return err_set(e, FC_INVALID, "spec.request: is not base64");
-    if (c->csr_parse(pem.p ? pem.p : "", pem.len, &info, e) < 0)
-        return err_wrap(e, "spec.request");
+    if (parse(k, doc, &path, &info, e) < 0)
+        return path ? err_wrap(e, "%s", path) : -1;
     cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
     if (strcmp(signer, SIGNER_RENEWAL) == 0) {
         if (strcmp(cn, device) != 0)
@@ -177,7 +200,7 @@ int csr_request(struct store *s, struct arena *a, int64_t org, const char *devic
         return err_set(e, FC_DENIED, "spec.signerName: devices cannot ask for \"%s\"", signer);
     *out = (struct res){
         .org = org,
-        .kind = kind_by_id(KIND_CERTIFICATESIGNINGREQUEST),
+        .kind = k,
         .name = arena_strdup(a, json_str(doc, "metadata.name")),
         .owner = arena_printf(a, "Device/%s", device),
         .labels = "{}",

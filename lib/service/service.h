@@ -226,6 +226,11 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
 
 /* --- enrollment and certificates (enroll.c) --------------------------------------------------- */
 
+/* What kind_validate leaves to the crypto module, which is loaded for such documents alone: that the
+ * certificate request of an EnrollmentRequest or CertificateSigningRequest (validated, borrowed)
+ * parses, has a sound key and is signed by it. *path: of the member that does not, NULL: of none.
+ * FC_INVALID says why without the path. */
+int request_check(const struct kind *k, jv doc, const char **path, struct err *e);
 /* An agent's request (validated, borrowed): checks the CSR, strips status. FC_CONFLICT: exists. */
 int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
     struct res *out, struct err *e);

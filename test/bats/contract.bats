@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016 # bats sets stderr; tables have `
 # Our schemas beside the published contract.
 # once: it reads schemas
 

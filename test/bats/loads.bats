@@ -90,6 +90,13 @@ only() {
     grep -q '"d1"' "$T/out"
     loaded fc-apply -f "$T/d.yaml" | grep -w libyaml
     fc-select device/d2
+    # A certificate request is parsed by the crypto module, and by nothing else.
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout k -subj /CN=x \
+        -out csr 2>/dev/null
+    jq -nc --rawfile csr csr '{apiVersion: "flightctl.io/v1beta1", kind: "EnrollmentRequest",
+        metadata: {name: "x"}, spec: {csr: $csr}}' >er.json
+    loaded fc-apply -f er.json | grep -w libcrypto
+    fc-select enrollmentrequest/x
 }
 
 @test "a store of PostgreSQL brings libpq, to no command before it is asked for" {
