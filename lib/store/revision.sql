@@ -19,10 +19,11 @@ SELECT min(rev) FROM revision WHERE org = ?1 AND kind = ?2 AND name = ?3
 SELECT kind, name, rev, at, uid, generation, created, owner, actor, reason, doc FROM revision
 WHERE org = ?1 AND kind = ?2 AND name = ?3 ORDER BY rev DESC LIMIT ?4
 
--- Of each name the last one by then, unless it is a deletion: a walk of the kind.
+-- Of each name the last one by then, unless it is a deletion: a walk of the kind in the order of
+-- names (0 + at: not of the index of times, which would have to be sorted).
 -- :name revision_past
 SELECT kind, name, rev, at, uid, generation, created, owner, actor, reason, doc FROM revision r
-WHERE org = ?1 AND kind = ?2 AND at <= ?3 AND doc IS NOT NULL AND NOT EXISTS (SELECT 1
+WHERE org = ?1 AND kind = ?2 AND 0 + at <= ?3 AND doc IS NOT NULL AND NOT EXISTS (SELECT 1
     FROM revision n WHERE n.org = r.org AND n.kind = r.kind AND n.name = r.name AND n.rev > r.rev
     AND n.at <= ?3)
 ORDER BY name
