@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "fleet/summary.h"
-#include "service/service.h"
+#include "service/device_events.h"
 
 /* Conditions that the server keeps itself; a device's word on them does not count. */
 static bool is_service_condition(const char *type)
@@ -91,25 +90,21 @@ static jv stored_status(const struct res *r, const struct device *d)
     return v;
 }
 
-static int content_event(struct store *s, const struct res *r, const struct device *old,
-    const struct summary *now, const struct actor *who, struct err *e)
+/* It ended its decommissioning, but with an error. */
+static bool decommission_failed(jv status)
 {
-    struct event ev = {.kind = KIND_DEVICE, .name = r->name, .type = "Normal"};
+    jv all AUTO_JV = json_get(status, "conditions");
+    bool failed = false;
 
-    if (strcmp(old->updated, now->updated) == 0 || !*old->conditions) /* it never said anything */
-        return 0;
-    if (strcmp(now->updated, "UpToDate") == 0) {
-        ev.reason = "DeviceContentUpToDate";
-        ev.message = "The device runs its newest spec.";
-    } else if (strcmp(now->updated, "OutOfDate") == 0) {
-        ev.reason = "DeviceContentOutOfDate";
-        ev.message = "The device does not run its newest spec.";
-    } else if (strcmp(now->updated, "Updating") == 0) {
-        ev.reason = "DeviceContentUpdating";
-        ev.message = "The device is updating.";
-    } else
-        return 0;
-    return events_add(s, r->org, who, &ev, e);
+    if (jv_get_kind(all) == JV_KIND_ARRAY)
+        jv_array_foreach(all, i, c) {
+            const char *type = json_str(c, "type"), *reason = json_str(c, "reason");
+
+            failed = failed || (type && reason && strcmp(type, "DeviceDecommissioning") == 0 &&
+                strcmp(reason, "Error") == 0);
+            jv_free(c);
+        }
+    return failed;
 }
 
 /* The image of the spec that the device was given, for a device that says how its OS is updated. */
@@ -134,8 +129,9 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
-    const struct actor *who, struct err *e)
+/* told: how many events it led to. */
+static int refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
+    const struct actor *who, int *told, struct err *e)
 {
     struct summary out;
     struct device d;
@@ -164,7 +160,7 @@ int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_
         if (m[i].latest && m[i].rendered != m[i].latest)
             in.fleets_current = false;
     summarize(&in, now, &out);
-    if (content_event(s, r, &d, &out, who, e) < 0)
+    if ((*told = device_summary_events(s, r, &d, &out, decommission_failed(status), who, e)) < 0)
         return -1;
     info = out.updated_info[0] ? out.updated_info : NULL;
     if (same_text(d.updated, out.updated) && same_text(d.updated_info, info) &&
@@ -177,6 +173,14 @@ int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_
     d.applications = out.applications;
     d.lifecycle = out.lifecycle;
     return device_summary(s, &d, e);
+}
+
+int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
+    const struct actor *who, struct err *e)
+{
+    int told;
+
+    return refresh(s, a, r, now, who, &told, e);
 }
 
 static int update_failed(struct store *s, const struct res *r, const char *message,
@@ -195,7 +199,8 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
     struct buf text AUTO_BUF = BUF_INIT, conditions AUTO_BUF = BUF_INIT;
     const char *failure, *message = "";
     int64_t now = now_us(), version, was;
-    bool failed;
+    int told = 0, more;
+    bool failed, changed;
     struct device d;
     struct res r;
     int rc = res_get(s, a, org, kind_by_id(KIND_DEVICE), name, &r, e);
@@ -213,8 +218,13 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
     /* A failure counts once, and only from a device that has fetched what it was given last. */
     failed = failure && d.stale != STALE_REISSUE && version != d.rendered &&
         d.fetched == d.rendered && (!d.failure || strcmp(d.failure, failure) != 0);
-    if (!r.status || strcmp(r.status, text.p) != 0 ||
-        strcmp(d.conditions, conditions.p ? conditions.p : "") != 0) {
+    changed = !r.status || strcmp(r.status, text.p) != 0 ||
+        strcmp(d.conditions, conditions.p ? conditions.p : "") != 0;
+    if (changed) {
+        jv old AUTO_JV = r.status ? jv_parse(r.status) : jv_object();
+
+        if ((told = device_status_events(s, a, &r, old, status, who, e)) < 0)
+            return -1;
         if (res_set_status(s, r.id, text.p, e) < 0)
             return -1;
         r.status = text.p;
@@ -236,5 +246,12 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
         return -1;
     if ((failed || version != was) && task_rollouts_of(s, a, org, r.id, e) < 0)
         return -1;
-    return device_refresh(s, a, &r, now, who, e);
+    if (refresh(s, a, &r, now, who, &more, e) < 0)
+        return -1;
+    /* Whatever moved the resource's version is told. */
+    if (!changed || failed || told || more)
+        return 0;
+    return event_of(s, &r, who, (struct event){.reason = "ResourceUpdated",
+        .message = "The device reported its status.",
+        .details = "{\"detailType\":\"ResourceUpdated\",\"updatedFields\":[]}"}, e);
 }

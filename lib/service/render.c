@@ -154,7 +154,14 @@ static int valid(struct store *s, struct arena *a, const struct res *r, const st
         return -1;
     if (same && same_content(s, a, r, d, e) < 0)
         return -1;
-    return d->spec_valid == 0 ? spec_event(s, r, true, "The spec is valid again.", who, e) : 0;
+    if (d->spec_valid <= 0)
+        return spec_event(s, r, true, d->spec_valid ? "The spec is valid." :
+            "The spec is valid again.", who, e);
+    /* What a device runs being out of date from now on is told with its summary. */
+    if (same || (*d->conditions && strcmp(d->updated, "UpToDate") == 0))
+        return 0;
+    return event_of(s, r, who, (struct event){.reason = "DeviceContentOutOfDate",
+        .message = "There is a new version of the device's spec."}, e);
 }
 
 /* Filled-in parameters make texts that the fleet's own validation could not see. */

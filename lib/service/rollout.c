@@ -136,6 +136,9 @@ int rollout_fleet_changed(struct store *s, struct arena *a, const struct res *fl
         o.started = o.changed = now;
         o.remaining = 0;
         o.why = NULL;
+        if (fleet_event(s, fleet, "FleetRolloutCreated", "Normal", "A rollout is to begin.", NULL,
+            who, e) < 0)
+            return -1;
     }
     o.digest = policy.digest;
     store_cache_drop(s); /* which version a device gets that joins has changed */
@@ -188,6 +191,8 @@ struct run {
     int64_t now;
     const struct actor *who;
     bool moved;
+    const char **selected; /* names of the devices that got the version now */
+    size_t nselected;
     bool more; /* devices were left for the next transaction */
 };
 
@@ -387,6 +392,32 @@ static int wake_others(struct run *r, struct err *e)
     return n < 0 ? -1 : 0;
 }
 
+static void note_selected(void *ctx, const char *name)
+{
+    struct run *r = ctx;
+
+    r->selected = xreallocarray(r->selected, r->nselected + 1, sizeof *r->selected);
+    r->selected[r->nselected++] = arena_strdup(r->a, name);
+}
+
+/* An event for each device that got the version just now. */
+static int tell_selected(struct run *r, struct err *e)
+{
+    struct buf d AUTO_BUF = BUF_INIT;
+    size_t i;
+    int rc = rollout_selected(r->s, r->fleet.id, r->o.version, r->now, note_selected, r, e);
+
+    buf_adds(&d, "{\"detailType\":\"FleetRolloutDeviceSelected\",\"fleetName\":");
+    buf_add_jsons(&d, r->fleet.name);
+    buf_printf(&d, ",\"templateVersion\":\"%s\"}", version_name(r));
+    for (i = 0; rc == 0 && i < r->nselected; i++)
+        rc = events_add(r->s, r->fleet.org, r->who, &(struct event){.kind = KIND_DEVICE,
+            .name = r->selected[i], .reason = "FleetRolloutDeviceSelected",
+            .message = "The device gets the fleet's new version.", .details = d.p}, e);
+    free(r->selected);
+    return rc;
+}
+
 int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
     const struct actor *who, bool *moved, struct err *e)
 {
@@ -407,7 +438,7 @@ int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *f
         goto out;
     r.moved = n > 0;
     r.more = n == ROLLOUT_STEP;
-    if (!r.more && steps(&r, e) < 0)
+    if (!r.more && (steps(&r, e) < 0 || tell_selected(&r, e) < 0))
         goto out;
     if (r.o.state.status != before)
         r.o.changed = now;

@@ -87,6 +87,13 @@ static int add_device(struct store *s, struct arena *a, const struct res *er, jv
     return device_report(s, a, er->org, er->name, doc, who, e);
 }
 
+static int signed_event(struct store *s, const struct res *r, const struct actor *who,
+    struct err *e)
+{
+    return event_of(s, r, who, (struct event){.reason = "ResourceUpdated",
+        .message = "The certificate was signed."}, e);
+}
+
 static int sign_enrollment(struct store *s, struct arena *a, struct res *r, struct ca *ca,
     const struct actor *who, struct err *e)
 {
@@ -111,12 +118,13 @@ static int sign_enrollment(struct store *s, struct arena *a, struct res *r, stru
     by = json_str(status, "approval.approvedBy");
     json_sets(&status, "certificate", pem.p);
     add_approved(&status, arena_printf(a, "Approved by %s", by ? by : who->name));
-    if (set_status(s, a, r, status, e) < 0)
+    if (set_status(s, a, r, status, e) < 0 || signed_event(s, r, who, e) < 0)
         return -1;
     return add_device(s, a, r, spec, status, who, e);
 }
 
-static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *ca, struct err *e)
+static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *ca,
+    const struct actor *who, struct err *e)
 {
     jv spec AUTO_JV = jv_parse(r->spec), status AUTO_JV = jv_parse(r->status);
     const char *request = json_str(spec, "request"), *signer = json_str(spec, "signerName");
@@ -146,7 +154,7 @@ static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *
     base64_encode(&b64, pem.p, pem.len);
     json_sets(&status, "certificate", b64.p);
     add_approved(&status, "Approved by rule");
-    return set_status(s, a, r, status, e);
+    return set_status(s, a, r, status, e) < 0 ? -1 : signed_event(s, r, who, e);
 }
 
 int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind *k,
@@ -161,7 +169,7 @@ int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind
         return 0; /* deleted meanwhile: nothing to sign */
     if (k->id == KIND_ENROLLMENTREQUEST)
         return sign_enrollment(s, a, &r, ca, who, e);
-    return sign_csr(s, a, &r, ca, e);
+    return sign_csr(s, a, &r, ca, who, e);
 }
 
 int enroll_approve(struct store *s, struct arena *a, int64_t org, const char *name, struct ca *ca,

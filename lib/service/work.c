@@ -189,23 +189,66 @@ static bool served(const struct work_options *o, size_t h)
     return !o->queues;
 }
 
-static int note_failure(struct worker *w, const struct task *t, const struct err *why,
+/* The newest event of the object that is not about a task itself: what led to it. */
+static int original_event(void *ctx, const struct event *ev)
+{
+    if (strncmp(ev->reason, "InternalTask", 12) == 0)
+        return 0;
+    events_write(ctx, ev);
+    return 1;
+}
+
+/* {"detailType":...}; nothing where no event led to the task. */
+static int failure_details(struct store *s, const struct task *t, const struct event *ev,
+    struct buf *b, struct err *e)
+{
+    struct buf from AUTO_BUF = BUF_INIT;
+
+    if (events_list(s, t->org, ev->kind, ev->name, 2 * TASK_TRIES, original_event, &from, e) < 0)
+        return -1;
+    if (!from.len)
+        return 0;
+    buf_printf(b, "{\"detailType\":\"%s\",\"errorMessage\":", ev->reason);
+    buf_add_jsons(b, ev->message);
+    buf_printf(b, ",\"originalEvent\":%s,\"retryCount\":%d}", from.p, t->attempts);
+    return 0;
+}
+
+/* A task that is dead leaves an approval without its certificate. */
+static int tell_failure(struct worker *w, const struct task *t, const struct err *why, bool dead,
     struct err *e)
 {
     const struct kind *k = strcmp(t->queue, "sign") ? NULL : kind_parse(t->type, NULL);
     struct event ev = {.kind = KIND_FLEET, .name = *t->subject ? t->subject : t->type,
+        .reason = dead ? "InternalTaskPermanentlyFailed" : "InternalTaskFailed",
         .type = "Warning", .message = why->msg};
+    struct buf details AUTO_BUF = BUF_INIT;
+
+    if (k)
+        ev.kind = (int)k->id;
+    else if (strcmp(t->queue, "render") == 0)
+        ev.kind = KIND_DEVICE;
+    if (failure_details(w->s, t, &ev, &details, e) < 0)
+        return -1;
+    ev.details = details.p;
+    if (events_add(w->s, t->org, &w->who, &ev, e) < 0)
+        return -1;
+    if (!dead || ev.kind != KIND_ENROLLMENTREQUEST)
+        return 0;
+    ev.reason = "EnrollmentRequestApprovalFailed";
+    ev.details = NULL;
+    return events_add(w->s, t->org, &w->who, &ev, e);
+}
+
+static int note_failure(struct worker *w, const struct task *t, const struct err *why,
+    struct err *e)
+{
     int dead;
 
     if (store_begin(w->s, e) < 0)
         return -1;
     dead = task_failed(w->s, t, w->owner, why, now_us(), e);
-    ev.reason = dead > 0 ? "InternalTaskPermanentlyFailed" : "InternalTaskFailed";
-    if (k)
-        ev.kind = (int)k->id;
-    else if (strcmp(t->queue, "render") == 0)
-        ev.kind = KIND_DEVICE;
-    if (dead < 0 || events_add(w->s, t->org, &w->who, &ev, e) < 0 || store_commit(w->s, e) < 0) {
+    if (dead < 0 || tell_failure(w, t, why, dead, e) < 0 || store_commit(w->s, e) < 0) {
         store_rollback(w->s);
         return -1;
     }

@@ -145,6 +145,9 @@ int rollout_forget(struct store *s, int64_t fleet, struct err *e);
  * their store names, for which there is room, are in the arena. */
 int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     const char **names, struct err *e);
+/* Calls each with the names of the fleet's devices that the version was assigned to at `now`. */
+int rollout_selected(struct store *s, int64_t fleet, int64_t version, int64_t now,
+    void (*each)(void *ctx, const char *name), void *ctx, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
 /* A device that was up to date no longer is, since its fleet has a new version. */

@@ -153,6 +153,10 @@ UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND device IN
     (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch >= 0
     LIMIT ?3)
 
+-- :name member_selected
+SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
+WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state = 1 AND m.assigned_at = ?3
+
 -- :name member_rebatch
 UPDATE device_fleet SET batch = ?3 WHERE fleet = ?1 AND device IN
     (SELECT m.device FROM device_fleet m

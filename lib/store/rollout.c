@@ -292,6 +292,19 @@ int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     return rc < 0 ? -1 : n;
 }
 
+int rollout_selected(struct store *s, int64_t fleet, int64_t version, int64_t now,
+    void (*each)(void *ctx, const char *name), void *ctx, struct err *e)
+{
+    struct stmt *st = STMT(s, SQL_member_selected, e, fleet, version, now);
+    int rc;
+
+    if (!st)
+        return -1;
+    while ((rc = st_step(st, e)) == 1)
+        each(ctx, st_col_text(st, 0, NULL));
+    return rc;
+}
+
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)
 {
     return RUN(s, SQL_rollout_forget, e, fleet) < 0 ? -1 : 0;

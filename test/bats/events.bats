@@ -22,7 +22,9 @@ device() {
 }
 
 # reasons KIND/NAME: oldest first.
-reasons() { fc-select events --of "$1" -q .reason -o name | tac | paste -sd' '; }
+reasons() {
+    fc-select events --of "$1" -q .reason -o name | tac | grep -v DeviceSpecValid | paste -sd' '
+}
 
 # seen_at NAME SECONDS: the device was last seen at this time.
 seen_at() {
@@ -63,4 +65,58 @@ seen_at() {
     same 1500 "$(fc-select events --limit 0 -q 'select(.reason == "DeviceDisconnected") |
         .involvedObject.name' -o name | sort -u | wc -l)"
     same 1500 "$(fc-select events --limit 0 -q .reason -o name | grep -c DeviceDisconnected)"
+}
+
+# fleet NAME LABELS IMAGE
+fleet() {
+    jq -nc --arg n "$1" --argjson l "$2" --arg i "$3" '{apiVersion: "flightctl.io/v1beta1",
+        kind: "Fleet", metadata: {name: $n}, spec: {selector: {matchLabels: $l},
+        template: {spec: {os: {image: $i}}}}}' | fc-apply >/dev/null
+}
+
+@test "fleets, rollouts and owners, with details as the contract has them" {
+    device d
+    fleet shops '{"role":"shop"}' "x:1"
+    fc-work drain
+    fleet more '{"role":"shop"}' "x:2"
+    fc-work drain
+    fc-delete -y fleet/more >/dev/null
+    fc-work drain
+    fleet shops '{"role":"shop"}' "x:3"
+    fc-work drain
+    same "ResourceCreated FleetValid FleetRolloutCreated" \
+        "$(reasons fleet/shops | cut -d' ' -f1-3)"
+    for r in FleetRolloutStarted FleetRolloutBatchDispatched; do has "$(reasons fleet/shops)" $r; done
+    for r in DeviceMultipleOwnersDetected DeviceMultipleOwnersResolved FleetRolloutDeviceSelected; do
+        has "$(reasons device/d)" $r
+    done
+    same '["Fleet/shops",["shops","more"],"FleetDeleted"]' \
+        "$(fc-select events -q 'select(.reason == "DeviceMultipleOwnersResolved") | .details |
+            [.assignedOwner, .previousMatchingFleets, .resolutionType]')"
+    same '{"detailType":"FleetRolloutDeviceSelected","fleetName":"shops","templateVersion":"v2"}' \
+        "$(fc-select events -q 'select(.reason == "FleetRolloutDeviceSelected") | .details' |
+            grep '"shops"' | head -1)"
+    same ResourceDeleted "$(fc-select events -q 'select(.involvedObject.kind == "TemplateVersion" and
+        .reason == "ResourceDeleted") | .reason' -o name)"
+}
+
+@test "every event has a reason, a type and details that the contract knows" {
+    needs_shared
+    device d
+    fleet shops '{"role":"shop"}' "x:1"
+    fc-work drain
+    fleet more '{"role":"shop"}' "x:{{ .metadata.labels.none }}"
+    fc-work drain
+    fc-delete -y fleet/more device/d >/dev/null
+    fc-work drain
+    fc-select events --limit 0 >all
+    jq -r '.components.schemas // . | .Event.properties.reason.enum[]' "$SHARED/contract/core.json" |
+        sort >known
+    same "" "$(jq -r .reason all | sort -u | comm -23 - known)"
+    # The members of each one's details are those of its type, the required ones there.
+    jq -c '.components.schemas // .' "$SHARED/contract/core.json" >schemas
+    jq -es --slurpfile s schemas 'map(select(.details) | .details as $d |
+        ($s[0].EventDetails.discriminator.mapping[$d.detailType] | sub(".*/"; "")) as $n |
+        ($d | keys) - ($s[0][$n].properties | keys) + ($s[0][$n].required - ($d | keys))) | add == []' \
+        all
 }
