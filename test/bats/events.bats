@@ -4,6 +4,7 @@
 # Events: one for every change, in the transaction of the change, as the contract has them.
 
 load helpers
+load api
 
 setup() {
     fc_setup
@@ -120,3 +121,32 @@ fleet() {
         ($d | keys) - ($s[0][$n].properties | keys) + ($s[0][$n].required - ($d | keys))) | add == []' \
         all
 }
+
+@test "what a device reports is told once, and what no other reason fits as an update" {
+    make_ca
+    start_api
+    new_device one-0123456789abcdef
+    id=one-0123456789abcdef
+    put() {
+        answers 200 $id /api/v1/devices/$id/status -X PUT --json "$(report $id 0 | jq -c "$1")"
+    }
+    put .
+    put .
+    n=$(fc-select events --of device/$id --limit 0 | wc -l)
+    put .
+    same "$n" "$(fc-select events --of device/$id --limit 0 | wc -l)"
+    put '.status.resources.cpu = "Critical" | .status.resources.disk = "Warning"'
+    put '.status.resources.memory = "Warning" | .status.os.image = "x:1"'
+    put '.status.os.image = "x:2"'
+    put '.status.os.image = "x:2" | .status.systemInfo.bootID = "c"'
+    put '.status.conditions[0] += {status: "True", reason: "Rebooting"}'
+    same "DeviceCPUCritical DeviceDiskWarning DeviceCPUNormal DeviceMemoryWarning DeviceDiskNormal \
+DeviceMemoryNormal DeviceOSImageChanged ResourceUpdated" \
+        "$(reasons device/$id | cut -d' ' -f$((n + 1 - $(specs)))-$((n + 8 - $(specs))))"
+    has "$(reasons device/$id)" DeviceIsRebooting
+    put '.status.conditions += [{type: "DeviceDecommissioning", status: "True", reason: "Error",
+        message: "", lastTransitionTime: "2026-01-01T00:00:00Z"}]'
+    has "$(reasons device/$id)" DeviceDecommissionFailed
+    same "device:$id" "$(fc-select events --of device/$id --limit 1 -q .actor -o name)"
+}
+specs() { fc-select events --of device/$id --limit 0 -q .reason | grep -c DeviceSpecValid; }
