@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "service/service.h"
+#include "store/many.h"
 
 /* The fleets of an organization from the oldest to the newest, with parsed selectors, kept for the
  * length of a transaction. */
@@ -80,8 +81,7 @@ static int64_t joining_version(const struct rollout *r)
     return r->completed;
 }
 
-static int join(struct store *s, struct arena *a, int64_t device, struct fleet *f, int64_t now,
-    struct err *e)
+static int know_joining(struct store *s, struct arena *a, struct fleet *f, struct err *e)
 {
     struct rollout r = {0};
 
@@ -90,7 +90,13 @@ static int join(struct store *s, struct arena *a, int64_t device, struct fleet *
             return -1;
         f->joining = joining_version(&r);
     }
-    return member_add(s, device, f->id, f->joining, now, e);
+    return 0;
+}
+
+static int join(struct store *s, struct arena *a, int64_t device, struct fleet *f, int64_t now,
+    struct err *e)
+{
+    return know_joining(s, a, f, e) < 0 ? -1 : member_add(s, device, f->id, f->joining, now, e);
 }
 
 /* A rollout may end when a device has left, or go on to one that came or that is free again. */
@@ -102,8 +108,21 @@ static int wake(struct store *s, int64_t org, struct fleet *f, struct err *e)
     return task_rollout(s, org, f->name, 0, e);
 }
 
+/* An event of one device: now, or with those of many. */
+static int tell(struct store *s, const struct res *device, struct many *m, const struct actor *who,
+    struct event ev, struct err *e)
+{
+    if (!m)
+        return event_of(s, device, who, ev, e);
+    ev.kind = KIND_DEVICE;
+    ev.name = device->name;
+    ev.details = arena_strdup(m->a, ev.details);
+    many_event(m, &ev);
+    return 0;
+}
+
 static int owner_changed(struct store *s, const struct res *device, const char *owner,
-    const struct actor *who, struct err *e)
+    struct many *m, const struct actor *who, struct err *e)
 {
     struct buf d AUTO_BUF = BUF_INIT;
 
@@ -118,9 +137,11 @@ static int owner_changed(struct store *s, const struct res *device, const char *
     else
         buf_adds(&d, "null");
     buf_addc(&d, '}');
-    if (res_set_owner(s, device->id, owner, e) < 0)
+    if (m)
+        many_set_owner(m, device->id, owner);
+    else if (res_set_owner(s, device->id, owner, e) < 0)
         return -1;
-    return event_of(s, device, who, (struct event){.reason = "ResourceUpdated",
+    return tell(s, device, m, who, (struct event){.reason = "ResourceUpdated",
         .message = "The owner of the device changed.", .details = d.p}, e);
 }
 
@@ -141,20 +162,22 @@ static void add_names(struct buf *b, const struct fleet_cache *c, const bool *ma
 
 /* owner: the device's from now on; n: in how many fleets it is. */
 static int overlap_changed(struct store *s, const struct fleet_cache *c, const struct res *device,
-    const bool *was, const bool *is, size_t n, const char *owner, int64_t now,
+    const bool *was, const bool *is, size_t n, const char *owner, struct many *m, int64_t now,
     const struct actor *who, struct err *e)
 {
     struct buf d AUTO_BUF = BUF_INIT;
     bool deleted = false;
     size_t i;
 
-    if (device_overlap(s, device->id, now, e) < 0)
+    if (m)
+        ids_add(&m->overlap, device->id);
+    else if (device_overlap(s, device->id, now, e) < 0)
         return -1;
     if (n > 1) {
         buf_adds(&d, "{\"detailType\":\"DeviceMultipleOwnersDetected\",\"matchingFleets\":");
         add_names(&d, c, is);
         buf_addc(&d, '}');
-        return event_of(s, device, who, (struct event){.reason = "DeviceMultipleOwnersDetected",
+        return tell(s, device, m, who, (struct event){.reason = "DeviceMultipleOwnersDetected",
             .type = "Warning", .details = d.p,
             .message = "More than one fleet matches the device; all of them are merged."}, e);
     }
@@ -170,7 +193,7 @@ static int overlap_changed(struct store *s, const struct fleet_cache *c, const s
     add_names(&d, c, was);
     buf_printf(&d, ",\"resolutionType\":\"%s\"}", deleted ? "FleetDeleted" :
         n ? "SingleMatch" : "NoMatch");
-    return event_of(s, device, who, (struct event){.reason = "DeviceMultipleOwnersResolved",
+    return tell(s, device, m, who, (struct event){.reason = "DeviceMultipleOwnersResolved",
         .message = "At most one fleet matches the device.", .details = d.p}, e);
 }
 
@@ -187,10 +210,25 @@ static bool *belongs(struct arena *a, const struct fleet_cache *c, const struct 
     return is;
 }
 
+/* Membership of one fleet. */
+static int toggle(struct store *s, struct arena *a, int64_t device, struct fleet *f, bool joins,
+    struct many *m, int64_t now, struct err *e)
+{
+    if (m)
+        ids_add(joins ? &m->join : &m->leave, device);
+    else if (joins)
+        return join(s, a, device, f, now, e);
+    else
+        return member_del(s, device, f->id, e);
+    return 0;
+}
+
 /* Takes a device from the fleets where it was to those where it shall be: memberships, owner,
- * overlap, rollouts. 1: something changed. */
+ * overlap, rollouts. With many it is one of them, and only one fleet differs: what is to be written
+ * is added there. 1: something changed. */
 static int move(struct store *s, struct arena *a, struct fleet_cache *c, const struct res *device,
-    const bool *was, const bool *shall, int64_t now, const struct actor *who, struct err *e)
+    const bool *was, const bool *shall, struct many *m, int64_t now, const struct actor *who,
+    struct err *e)
 {
     const char **names = arena_alloc(a, (c->n + 1) * sizeof *names), *owner = NULL;
     size_t i, before = 0, after = 0;
@@ -203,8 +241,7 @@ static int move(struct store *s, struct arena *a, struct fleet_cache *c, const s
         if (was[i] == shall[i])
             continue;
         changed = true;
-        if (shall[i] ? join(s, a, device->id, &c->fleet[i], now, e) < 0 :
-            member_del(s, device->id, c->fleet[i].id, e) < 0)
+        if (toggle(s, a, device->id, &c->fleet[i], shall[i], m, now, e) < 0)
             return -1;
     }
     for (i = 0; changed && i < c->n; i++)
@@ -213,10 +250,10 @@ static int move(struct store *s, struct arena *a, struct fleet_cache *c, const s
     if (after)
         owner = arena_printf(a, "Fleet/%s", names[after - 1]);
     if (strcmp(owner ? owner : "", device->owner ? device->owner : "") != 0 &&
-        owner_changed(s, device, owner, who, e) < 0)
+        owner_changed(s, device, owner, m, who, e) < 0)
         return -1;
     if ((after > 1) != (before > 1) && overlap_changed(s, c, device, was, shall, after, owner,
-        now, who, e) < 0)
+        m, now, who, e) < 0)
         return -1;
     return changed;
 }
@@ -237,37 +274,60 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
     shall = arena_alloc(a, c->n * sizeof *shall + 1);
     for (i = 0; i < c->n; i++)
         shall[i] = selector_match(&c->fleet[i].sel, labels);
-    return move(s, a, c, device, was, shall, now, who, e) < 0 ? -1 : 0;
+    return move(s, a, c, device, was, shall, NULL, now, who, e) < 0 ? -1 : 0;
 }
 
-int membership_recheck(struct store *s, int64_t device, int64_t fleet, int64_t now,
-    const struct actor *who, struct err *e)
+static struct fleet *find(struct fleet_cache *c, int64_t id)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    jv labels AUTO_JV = jv_invalid();
-    struct fleet_cache *c;
-    struct member *m;
-    struct res r;
-    bool *was, *shall;
-    size_t i;
-    int n, rc = res_get_id(s, a, device, &r, e);
+    for (size_t i = 0; i < c->n; i++)
+        if (c->fleet[i].id == id)
+            return &c->fleet[i];
+    return NULL;
+}
 
-    if (rc <= 0)
-        return rc; /* deleted meanwhile */
-    if (!(c = fleets_of(s, r.org, e)) || (n = member_list(s, a, device, &m, e)) < 0)
-        return -1;
-    labels = jv_parse(r.labels);
-    was = belongs(a, c, m, n);
-    shall = belongs(a, c, m, n);
-    for (i = 0; i < c->n && c->fleet[i].id != fleet; i++)
-        ;
-    if (i == c->n)
-        return 0;
-    shall[i] = selector_match(&c->fleet[i].sel, labels);
+/* One of them: 1 when it moves, with what is to be written of it. */
+static int recheck(struct store *s, struct fleet_cache *c, const struct fleet *f,
+    const struct many_device *d, struct many *m, int64_t now, const struct actor *who,
+    struct err *e)
+{
+    jv labels AUTO_JV = jv_parse(d->r.labels);
+    bool *was = arena_alloc(m->a, c->n * sizeof *was + 1);
+    bool *shall = arena_alloc(m->a, c->n * sizeof *shall + 1);
+    size_t i, k;
+
+    for (i = 0; i < c->n; i++) {
+        for (k = 0; k < d->nfleet && !was[i]; k++)
+            was[i] = d->fleet[k] == c->fleet[i].id;
+        shall[i] = was[i];
+    }
+    i = (size_t)(f - c->fleet);
+    shall[i] = selector_match(&f->sel, labels);
     if (shall[i] == was[i])
         return 0;
-    if (move(s, a, c, &r, was, shall, now, who, e) < 0 ||
-        device_stale(s, device, STALE_YES, e) < 0 || device_refresh(s, a, &r, now, who, e) < 0)
+    ids_add(&m->stale, d->r.id);
+    return move(s, m->a, c, &d->r, was, shall, m, now, who, e);
+}
+
+int membership_recheck(struct store *s, const int64_t *ids, size_t n, const struct res *fleet,
+    int64_t now, const struct actor *who, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct many_device *d = arena_alloc(a, (n + 1) * sizeof *d);
+    struct fleet_cache *c = fleets_of(s, fleet->org, e);
+    struct fleet *f = c ? find(c, fleet->id) : NULL;
+    struct many m = {.a = a};
+    int rc = 0, moved = 0, found, i;
+
+    if (!c || (found = many_devices(s, a, ids, n, d, e)) < 0)
         return -1;
-    return 1;
+    for (i = 0; f && i < found && rc >= 0; i++) {
+        rc = recheck(s, c, f, &d[i], &m, now, who, e);
+        moved += rc;
+    }
+    if (rc >= 0 && m.join.n)
+        rc = know_joining(s, a, f, e);
+    if (rc >= 0 && moved)
+        rc = many_write(s, &m, fleet->org, fleet->id, f->joining, now, who, e);
+    many_free(&m);
+    return rc < 0 ? -1 : moved;
 }

@@ -109,10 +109,10 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
     const struct actor *who, struct err *e);
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
     int64_t now, const struct actor *who, struct err *e);
-/* Whether one fleet matches one device, both by their ids and as they are now; with all that
- * follows for the device. 1: it came or left. */
-int membership_recheck(struct store *s, int64_t device, int64_t fleet, int64_t now,
-    const struct actor *who, struct err *e);
+/* Whether the fleet matches each of these devices (sorted ids, MANY_MAX at most), as all of them are
+ * now. Those that come or leave become stale. Returns how many. */
+int membership_recheck(struct store *s, const int64_t *ids, size_t n, const struct res *fleet,
+    int64_t now, const struct actor *who, struct err *e);
 
 /* --- walks (walk.c): what is left of a fleet's change, device by device ----------------------- */
 

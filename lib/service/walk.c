@@ -12,10 +12,12 @@
 
 #include "base/clock.h"
 #include "service/service.h"
+#include "store/many.h"
 
 enum {
-    AT_ONCE = 500,   /* devices that the fleets' changes of one transaction may concern */
+    AT_ONCE = MANY_MAX, /* devices that the fleets' changes of one transaction may concern */
     STEP = 1000,     /* devices of one transaction of a walk */
+    SLICE = 250,     /* after so many it looks at the clock */
     STEP_US = 80000, /* it ends earlier after this time */
 };
 
@@ -43,6 +45,13 @@ int walk_later(struct store *s, const struct res *fleet, unsigned what, const st
     /* Not before the command had its time to do it. */
     return task_add(s, "rollout", "walk", fleet->org, fleet->name, by.p, key,
         now_us() + WALK_GRACE, e);
+}
+
+static int by_id(const void *p, const void *q)
+{
+    const int64_t *a = p, *b = q;
+
+    return *a < *b ? -1 : *a > *b;
 }
 
 /* --- in the transaction of the change --------------------------------------------------------- */
@@ -103,8 +112,10 @@ int membership_of_fleet(struct store *s, struct arena *a, const struct res *flee
         return -1;
     if (come > room || leave > room)
         return walk_later(s, fleet, WALK_MEMBERS, who, e) < 0 ? -1 : 1;
-    for (i = 0; i < come + leave; i++) {
-        int rc = membership_recheck(s, ids[i], fleet->id, now, who, e);
+    qsort(ids, (size_t)(come + leave), sizeof *ids, by_id);
+    for (i = 0; i < come + leave; i += MANY_MAX) {
+        size_t n = come + leave - i < MANY_MAX ? (size_t)(come + leave - i) : MANY_MAX;
+        int rc = membership_recheck(s, ids + i, n, fleet, now, who, e);
 
         if (rc < 0)
             return -1;
@@ -142,13 +153,6 @@ struct walk_run {
     struct ids outdate;
 };
 
-static int by_id(const void *p, const void *q)
-{
-    const int64_t *a = p, *b = q;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
 /* Adds the ids of devices that the selector matches. */
 static int matching(struct store *s, int64_t org, const struct selector *sel, struct ids *out,
     struct err *e)
@@ -161,10 +165,13 @@ static int matching(struct store *s, int64_t org, const struct selector *sel, st
         return 0;
     sql_add(&q, "SELECT r.id");
     sql_from(&q, sel);
-    sql_add(&q, "WHERE r.org = ");
-    sql_int_param(&q, org);
-    sql_add(&q, " AND r.kind = ");
-    sql_int_param(&q, KIND_DEVICE);
+    /* Not r.org and r.kind where an index of labels has them: that misleads a planner. */
+    sql_add(&q, strcmp(q.id, "r.id") ? "WHERE 1 = 1" : "WHERE r.org = ");
+    if (strcmp(q.id, "r.id") == 0) {
+        sql_int_param(&q, org);
+        sql_add(&q, " AND r.kind = ");
+        sql_int_param(&q, KIND_DEVICE);
+    }
     sql_selector(&q, sel, org, KIND_DEVICE);
     st = sql_prepare(s, &q, e);
     sql_free(&q);
@@ -231,14 +238,17 @@ static int look(struct walk_run *w, int64_t fleet, struct err *e)
     return rc;
 }
 
-static int step_member(struct walk_run *w, int64_t device, struct err *e)
+static int step_members(struct walk_run *w, const int64_t *ids, size_t n, struct err *e)
 {
-    return membership_recheck(w->s, device, w->fleet.id, now_us(), w->o->who, e);
+    return membership_recheck(w->s, ids, n, &w->fleet, now_us(), w->o->who, e);
 }
 
-static int step_outdate(struct walk_run *w, int64_t device, struct err *e)
+static int step_outdate(struct walk_run *w, const int64_t *ids, size_t n, struct err *e)
 {
-    return rollout_outdate(w->s, w->fleet.id, device, e);
+    for (size_t i = 0; i < n; i++)
+        if (rollout_outdate(w->s, w->fleet.id, ids[i], e) < 0)
+            return -1;
+    return 0;
 }
 
 static int end_step(struct walk_run *w, struct err *e)
@@ -250,9 +260,9 @@ static int end_step(struct walk_run *w, struct err *e)
 
 /* Goes through the devices in bounded transactions. */
 static int through(struct walk_run *w, const struct ids *ids,
-    int (*step)(struct walk_run *, int64_t, struct err *), struct err *e)
+    int (*step)(struct walk_run *, const int64_t *, size_t, struct err *), struct err *e)
 {
-    size_t i = 0, last;
+    size_t i = 0, last, n;
 
     while (i < ids->n) {
         int64_t start;
@@ -261,8 +271,9 @@ static int through(struct walk_run *w, const struct ids *ids,
         if (store_begin(w->s, e) < 0)
             return -1;
         start = now_us();
-        for (last = i + STEP; i < ids->n && i < last && now_us() - start < STEP_US; i++) {
-            if ((rc = step(w, ids->id[i], e)) < 0)
+        for (last = i + STEP; i < ids->n && i < last && now_us() - start < STEP_US; i += n) {
+            n = ids->n - i < SLICE ? ids->n - i : SLICE;
+            if ((rc = step(w, ids->id + i, n, e)) < 0)
                 break;
             moved += rc;
         }
@@ -324,7 +335,7 @@ static int round_of(struct store *s, int64_t fleet, const struct walk_options *o
     struct walk_run w = {.s = s, .o = o, .a = a};
     int rc = look(&w, fleet, e);
 
-    if (rc == 1 && (through(&w, &w.members, step_member, e) < 0 ||
+    if (rc == 1 && (through(&w, &w.members, step_members, e) < 0 ||
         through(&w, &w.outdate, step_outdate, e) < 0 ||
         (w.r.walk & WALK_UNBATCH && unbatch(&w, e) < 0) || store_begin(s, e) < 0))
         rc = -1;
