@@ -128,17 +128,14 @@ int membership_of_fleet(struct store *s, struct arena *a, const struct res *flee
 int walk_outdate(struct store *s, const struct res *fleet, const struct actor *who, struct err *e)
 {
     int64_t ids[AT_ONCE + 1];
-    int room = room_of(s), n = member_some(s, fleet->id, room + 1, ids, e), i;
+    int room = room_of(s), n = member_some(s, fleet->id, room + 1, ids, e);
 
     if (n < 0)
         return -1;
     if (n > room)
         return walk_later(s, fleet, WALK_OUTDATE, who, e);
     s->moved += n;
-    for (i = 0; i < n; i++)
-        if (rollout_outdate(s, fleet->id, ids[i], e) < 0)
-            return -1;
-    return 0;
+    return many_outdate(s, fleet->id, ids, (size_t)n, e);
 }
 
 /* --- the walk --------------------------------------------------------------------------------- */
@@ -245,10 +242,7 @@ static int step_members(struct walk_run *w, const int64_t *ids, size_t n, struct
 
 static int step_outdate(struct walk_run *w, const int64_t *ids, size_t n, struct err *e)
 {
-    for (size_t i = 0; i < n; i++)
-        if (rollout_outdate(w->s, w->fleet.id, ids[i], e) < 0)
-            return -1;
-    return 0;
+    return many_outdate(w->s, w->fleet.id, ids, n, e);
 }
 
 static int end_step(struct walk_run *w, struct err *e)

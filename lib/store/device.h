@@ -150,8 +150,6 @@ int rollout_selected(struct store *s, int64_t fleet, int64_t version, int64_t no
     void (*each)(void *ctx, const char *name), void *ctx, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
-/* A device that was up to date no longer is, since its fleet has a new version. */
-int rollout_outdate(struct store *s, int64_t fleet, int64_t device, struct err *e);
 /* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e);

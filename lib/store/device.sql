@@ -231,12 +231,6 @@ WHERE f.org = ?1 AND f.kind = 2 ORDER BY f.created, f.name
 SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
 WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch = ?3 ORDER BY r.name LIMIT ?4
 
--- :name device_outdate
-UPDATE device SET updated = 'OutOfDate',
-    updated_info = 'Device has not been updated to the latest device spec.'
-WHERE updated = 'UpToDate' AND id = ?2
-    AND EXISTS (SELECT 1 FROM device_fleet WHERE device = ?2 AND fleet = ?1)
-
 -- :name member_up_to_date
 SELECT m.device FROM device_fleet m JOIN device d ON d.id = m.device
 WHERE m.fleet = ?1 AND d.updated = 'UpToDate' ORDER BY m.device

@@ -238,6 +238,22 @@ int many_write(struct store *s, const struct many *m, int64_t org, int64_t fleet
     return 0;
 }
 
+int many_outdate(struct store *s, int64_t fleet, const int64_t *ids, size_t n, struct err *e)
+{
+    struct sql_buf q = {0};
+
+    if (!n)
+        return 0;
+    sql_add(&q, "UPDATE device SET updated = 'OutOfDate', updated_info = 'Device has not been "
+        "updated to the latest device spec.' WHERE updated = 'UpToDate' AND id");
+    in_list(&q, ids, n);
+    sql_add(&q, " AND EXISTS (SELECT 1 FROM device_fleet m WHERE m.device = device.id AND "
+        "m.fleet = ");
+    sql_int_param(&q, fleet);
+    sql_add(&q, ")");
+    return run(s, &q, e);
+}
+
 void many_free(struct many *m)
 {
     for (size_t i = 0; i < m->nowner; i++)

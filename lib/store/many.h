@@ -38,6 +38,8 @@ void many_event(struct many *m, const struct event *ev);
 /* All of it: who joins `fleet` gets the version (0: none), who leaves is no longer in it. */
 int many_write(struct store *s, const struct many *m, int64_t org, int64_t fleet, int64_t version,
     int64_t now, const struct actor *who, struct err *e);
+/* Those that were up to date no longer are, since their fleet has a new version. */
+int many_outdate(struct store *s, int64_t fleet, const int64_t *ids, size_t n, struct err *e);
 void many_free(struct many *m); /* but for the arena */
 
 #endif

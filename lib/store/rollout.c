@@ -322,11 +322,6 @@ int template_used(struct store *s, int64_t version, struct err *e)
     return rc;
 }
 
-int rollout_outdate(struct store *s, int64_t fleet, int64_t device, struct err *e)
-{
-    return RUN(s, SQL_device_outdate, e, fleet, device) < 0 ? -1 : 0;
-}
-
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e)
 {
