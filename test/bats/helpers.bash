@@ -89,7 +89,7 @@ teardown_file() {
 # store_sql STATEMENT: straight to the tables; columns are printed with | between them.
 store_sql() {
     case $FC_STORE in
-    sqlite:*) sqlite3 "${FC_STORE#sqlite:}" "$1" ;;
+    sqlite:*) sqlite3 -cmd '.timeout 10000' "${FC_STORE#sqlite:}" "$1" ;;
     *) psql -XAtq -d "$FC_STORE" -c "$1" ;;
     esac
 }
