@@ -227,7 +227,7 @@ static int chunk(struct store *s, const struct undo_step *v, size_t *n, enum cha
     if (rc == 0 && !o->dry_run)
         rc = store_commit(s, e);
     store_rollback(s); /* nothing is left to undo after a commit */
-    return rc;
+    return rc == 0 && !o->dry_run ? walk_all(s, s->org, o->who, e) : rc;
 }
 
 int undo_run(struct store *s, const struct undo *u, const struct undo_options *o, struct err *e)
