@@ -10,17 +10,20 @@
 #include "service/session.h"
 #include "service/target.h"
 #include "store/device.h"
+#include "store/labels.h"
 #include "store/event.h"
 
 enum {
     EVENTS = 100, /* shown when no --limit is given */
-    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_AT,
+    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_FIELDS, O_AT,
 };
 
 static const struct opt opts[] = {
     OPTS_STORE,
     {'l', "selector", "SELECTOR", NULL, "those with these labels: site=berlin,!test,tier in (a,b)"},
     {O_AT, "at", "TIME", NULL, "as it was then: 2026-05-04T03:02:01Z, 2026-05-04, yesterday, -2h"},
+    {O_FIELDS, "field-selector", "SELECTOR", NULL, "labels: those with these fields: "
+        "metadata.labels.key=site"},
     {O_FLEET, "fleet", "NAME", "!fc-select fleets -q .metadata.name -o name",
         "template versions of this fleet"},
     {O_LIMIT, "limit", "N", NULL, "at most so many, 0 for all (default: 0; events: 100)"},
@@ -34,14 +37,14 @@ static const struct command command = {
     .brief = "show resources",
     .args = "KIND [NAME ...] | KIND/NAME ...",
     .complete = "devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
-        "repositories|resourcesyncs|organizations|authproviders|events",
+        "repositories|resourcesyncs|organizations|authproviders|events|labels",
     .opts = opts,
 };
 
 struct select {
     struct session session;
     struct printer *printer;
-    const char *selector, *fleet, *of, *format, *filter;
+    const char *selector, *fields, *fleet, *of, *format, *filter;
     unsigned view;
     int64_t limit, now; /* limit -1: the default */
     int64_t at;         /* as it was then; 0: as it is */
@@ -101,6 +104,8 @@ static int get(struct select *s, const struct target *t, struct err *e)
     struct res r;
     int rc;
 
+    if (t->kind->flags & KIND_CATALOG)
+        return err_set(e, FC_USAGE, "labels have no names: --field-selector picks some");
     if (t->kind->flags & KIND_LOG)
         return err_set(e, FC_USAGE, "%s have no names: --of KIND/NAME shows those of a resource",
             t->kind->plural);
@@ -158,31 +163,28 @@ static int show_event(void *ctx, const struct event *ev)
 
 static int list_events(struct select *s, struct err *e)
 {
-    struct store *store = &s->session.store;
     int limit = s->limit < 0 ? EVENTS : s->limit == 0 ? INT32_MAX : (int)s->limit;
-    struct targets of = {0};
-    const char *name = NULL, *slash;
-    int rc = 0, kind = 0;
+    const struct kind *k = NULL;
+    const char *name = NULL;
 
-    if (s->of) {
-        rc = targets_parse(&of, 1, (char *[]){(char *)(intptr_t)s->of}, e);
-        if (rc == 0 && !of.v[0].name)
-            rc = err_set(e, FC_USAGE, "--of %s: KIND/NAME is wanted", s->of);
-        if (rc == 0) {
-            kind = (int)of.v[0].kind->id;
-            name = of.v[0].name;
-            slash = strrchr(name, '/');
-            name = slash ? slash + 1 : name; /* events of a child have its own name alone */
-        }
-    }
-    if (rc == 0)
-        rc = events_list(store, store->org, kind, name, limit, show_event, s, e);
-    if (rc == 0 && s->bad.code) {
+    if ((s->of && target_involved(s->of, &k, &name, e) < 0) || events_list(&s->session.store,
+        s->session.store.org, k ? (int)k->id : 0, name, limit, show_event, s, e) < 0)
+        return -1;
+    if (s->bad.code)
         *e = s->bad;
-        rc = -1;
-    }
-    targets_free(&of);
-    return rc;
+    return s->bad.code ? -1 : 0;
+}
+
+/* As the API has it, a text; a table shows its parts. */
+static int show_label(void *ctx, const char *key, const char *value, struct err *e)
+{
+    struct select *s = ctx;
+    char *text AUTO_FREE = xasprintf("%s=%s", key, value);
+    jv parts AUTO_JV = JV_OBJECT(jv_string("key"), jv_string(key), jv_string("value"),
+        jv_string(value)), whole AUTO_JV = jv_string(text);
+
+    s->shown++;
+    return printer_put(s->printer, text, printer_is_table(s->printer) ? parts : whole, e);
 }
 
 static int list(struct select *s, const struct kind *k, struct err *e)
@@ -200,12 +202,17 @@ static int list(struct select *s, const struct kind *k, struct err *e)
     struct res r;
     int rc;
 
-    if (s->selector && target_selector(s->session.arena, k, s->selector, &sel, e) < 0)
+    if (s->selector && target_selector(s->session.arena,
+        k->flags & KIND_CATALOG ? kind_by_id(KIND_DEVICE) : k, s->selector, &sel, e) < 0)
         return -1;
     if (s->at)
         return past_list(s, k, q.labels, e);
     if (k->flags & KIND_LOG)
         return list_events(s, e);
+    if (k->flags & KIND_CATALOG)
+        return labels_list(&s->session.store, &(struct label_query){.org = q.org,
+            .kind = kind_by_id(KIND_DEVICE), .labels = q.labels, .fields = s->fields,
+            .limit = q.limit}, show_label, s, e);
     if (res_list(&s->session.store, &q, &it, e) < 0)
         return -1;
     while ((rc = res_next(it, &r, e)) == 1) {
@@ -237,6 +244,8 @@ static int run(struct select *s, const struct opts *o, struct err *e)
         rc = err_set(e, FC_USAGE, "--fleet goes with templateversions");
     else if (s->at && s->view & VIEW_RENDERED)
         rc = err_set(e, FC_USAGE, "--at goes without --rendered: it shows what users wrote");
+    else if (s->fields && !(k->flags & KIND_CATALOG))
+        rc = err_set(e, FC_USAGE, "--field-selector goes with labels");
     else if (s->of && !(k->flags & KIND_LOG))
         rc = err_set(e, FC_USAGE, "--of goes with events");
     else
@@ -270,6 +279,7 @@ int main(int argc, char **argv)
         switch (id) {
         case 'l': s.selector = o.arg; break;
         case O_AT: s.at = opt_past(&o); break;
+        case O_FIELDS: s.fields = o.arg; break;
         case O_FLEET: s.fleet = o.arg; break;
         case O_LIMIT: s.limit = opt_num(&o, 0, INT32_MAX); break;
         case O_OF: s.of = o.arg; break;

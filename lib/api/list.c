@@ -5,6 +5,7 @@
 
 #include "api/core.h"
 #include "base/text.h"
+#include "store/labels.h"
 
 /* The token of the next page: where it begins and how many are left. */
 static void continue_token(struct buf *out, const char *name, int64_t left)
@@ -123,6 +124,48 @@ int list_fleets(struct call *c, struct err *e)
 int list_enrollments(struct call *c, struct err *e)
 {
     return list(c, KIND_ENROLLMENTREQUEST, NULL, e);
+}
+
+static int add_label(void *ctx, const char *key, const char *value, struct err *e)
+{
+    struct buf *b = ctx;
+    char *text AUTO_FREE = xasprintf("%s=%s", key, value);
+
+    (void)e;
+    if (b->p[b->len - 1] != '[')
+        buf_addc(b, ',');
+    buf_add_jsons(b, text);
+    return 0;
+}
+
+int list_labels(struct call *c, struct err *e)
+{
+    struct label_query q = {.org = c->id->org, .kind = kind_by_id(KIND_DEVICE), .limit = LIST_MAX};
+    const char *kind, *limit, *labels;
+    struct selector sel;
+    int64_t n = 0;
+
+    if (query_get(c, "kind", &kind, e) < 0 || query_get(c, "limit", &limit, e) < 0 ||
+        query_get(c, "labelSelector", &labels, e) < 0 ||
+        query_get(c, "fieldSelector", &q.fields, e) < 0)
+        return -1;
+    if (!kind || strcmp(kind, "Device") != 0)
+        return err_set(e, FC_INVALID, "kind: must be Device");
+    if (limit && num_parse(limit, 0, LIST_MAX, &n, "limit", e) < 0)
+        return -1;
+    if (n)
+        q.limit = n;
+    if (labels && *labels) {
+        if (selector_parse(c->a, labels, &sel, e) < 0)
+            return err_wrap(e, "labelSelector");
+        q.labels = &sel;
+    }
+    c->r->status = 200;
+    buf_addc(&c->r->body, '[');
+    if (labels_list(c->s, &q, add_label, &c->r->body, e) < 0)
+        return -1;
+    buf_addc(&c->r->body, ']');
+    return HANDLED;
 }
 
 static int one(struct call *c, enum kind_id kind, const char *name, struct res *r, struct err *e)

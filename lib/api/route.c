@@ -24,6 +24,7 @@ static const struct route routes[] = {
     {"GET", "/fleets/{}", WHO_ADMIN, get_fleet, false},
     {"GET", "/fleets/{}/templateversions", WHO_ADMIN, list_versions, false},
     {"GET", "/fleets/{}/templateversions/{}", WHO_ADMIN, get_version_of, false},
+    {"GET", "/labels", WHO_ADMIN, list_labels, false},
     {"GET", "/version", WHO_ADMIN | WHO_DEVICE | WHO_ENROLLMENT, get_version, false},
 };
 

@@ -235,6 +235,23 @@ const struct kind kinds[] = {
             {"CLIENT", "spec.clientId", COL_TEXT, true},
             {"LABELS", "metadata.labels", COL_LABELS, true}),
     },
+    {
+        .id = KIND_LABEL,
+        .name = "Label",
+        .singular = "label",
+        .plural = "labels",
+        .shorts = SHORTS("lbl"),
+        .schema = "Label",
+        .flags = KIND_CATALOG,
+        .fields = FIELDS(
+            {"metadata.name", FIELD_STRING},
+            {"metadata.labels.key", FIELD_STRING},
+            {"metadata.labels.value", FIELD_STRING},
+            {"metadata.labels.keyOrValue", FIELD_STRING}),
+        .columns = COLUMNS(
+            {"KEY", "key", COL_TEXT, false},
+            {"VALUE", "value", COL_TEXT, false}),
+    },
     {.id = KIND_NONE},
 };
 

@@ -27,6 +27,7 @@ enum kind_id {
     KIND_EVENT = 8,
     KIND_ORGANIZATION = 9,
     KIND_AUTHPROVIDER = 10,
+    KIND_LABEL = 11,
 };
 
 /* What a change of a kind sets off, looked at by lib/service. */
@@ -45,6 +46,7 @@ enum kind_flag {
     KIND_LOG = 1 << 3,        /* rows of the event log, not of resources */
     KIND_GLOBAL = 1 << 4,     /* of all organizations: its rows are those of the default one */
     KIND_REQUEST = 1 << 5,    /* its spec holds a certificate request */
+    KIND_CATALOG = 1 << 6,    /* no rows of its own: what there is among other kinds' labels */
 };
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };

@@ -121,6 +121,7 @@ static const char *initial_status(const struct kind *k)
     case KIND_EVENT:
     case KIND_ORGANIZATION:
     case KIND_AUTHPROVIDER:
+    case KIND_LABEL:
     case KIND_NONE:
         return NULL;
     case KIND_FLEET:

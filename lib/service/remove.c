@@ -22,7 +22,7 @@ static int check_all(struct store *s, struct arena *a, const struct targets *t,
     for (size_t i = 0; i < t->n; i++) {
         const struct kind *k = t->v[i].kind;
 
-        if (k->flags & KIND_LOG)
+        if (k->flags & (KIND_LOG | KIND_CATALOG))
             return err_set(e, FC_USAGE, "%s cannot be deleted", k->plural);
         if (exists(s, a, &t->v[i], o, e) < 0)
             return -1;

@@ -126,6 +126,18 @@ int target_selector(struct arena *a, const struct kind *k, const char *text, str
     return 0;
 }
 
+int target_involved(const char *word, const struct kind **k, const char **name, struct err *e)
+{
+    const char *slash = strchr(word, '/');
+
+    if (!slash || !slash[1])
+        return err_set(e, FC_USAGE, "--of %s: KIND/NAME is wanted", word);
+    if (!(*k = kind_before(word, slash, e)))
+        return -1;
+    *name = strrchr(word, '/') + 1;
+    return 0;
+}
+
 int target_missing(const struct kind *k, const char *name, struct err *e)
 {
     return err_set(e, FC_NOTFOUND, "%s of name \"%s\" not found", k->name, name);

@@ -39,6 +39,10 @@ enum { PREFIX_MIN = 6 }; /* characters of a name that has to be typed, at least 
 int target_find(struct store *s, struct arena *a, const struct kind *k, const char *word,
     const char **name, struct err *e);
 
+/* KIND/NAME as events name what they are about: a child by its own name alone. *name is borrowed.
+ * FC_USAGE. */
+int target_involved(const char *word, const struct kind **k, const char **name, struct err *e);
+
 /* FC_NOTFOUND as every command says it. Returns -1. */
 int target_missing(const struct kind *k, const char *name, struct err *e);
 

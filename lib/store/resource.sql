@@ -40,6 +40,10 @@ DELETE FROM resource WHERE id = ?1
 -- :name label_add
 INSERT INTO label (org, kind, key, value, name, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 
+-- :name label_next
+SELECT key, value FROM label WHERE org = ?1 AND kind = ?2 AND (key, value) >= (?3, ?4)
+ORDER BY key, value LIMIT 1
+
 -- :name label_del
 DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND name = ?5
 
