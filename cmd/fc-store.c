@@ -7,12 +7,13 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/progress.h"
+#include "service/rekey.h"
 #include "service/secret.h"
 #include "service/service.h"
 #include "store/backup.h"
 #include "store/dump.h"
 
-enum { O_BACKUP = OPT_FIRST, O_HISTORY, O_EVENTS };
+enum { O_BACKUP = OPT_FIRST, O_HISTORY, O_EVENTS, O_KEEP };
 
 #define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
@@ -25,6 +26,11 @@ static const struct opt opts[] = {
 static const struct opt migrate_opts[] = {
     {OPT_DRY, "dry-run", NULL, NULL, "do it, say what was done, and take it back"},
     {O_BACKUP, "backup", "FILE", "file", "make a backup before"},
+    {0},
+};
+static const struct opt rekey_opts[] = {
+    {OPT_DRY, "dry-run", NULL, NULL, "say how much would be sealed anew"},
+    {O_KEEP, "keep-old", NULL, NULL, "leave the old keys in the key file"},
     {0},
 };
 static const struct opt backup_opts[] = {O_FORCE("over a file that exists"), {0}};
@@ -46,7 +52,7 @@ static const struct opt import_opts[] = {
 struct run {
     struct opts o;
     const char *conf_file, *url, *advance, *org;
-    bool dry, force, no_history, no_events;
+    bool dry, force, no_history, no_events, keep_old;
     struct conf *conf;
     char buf[4096];
     const char *verb;
@@ -160,7 +166,39 @@ static int imported(struct run *r, struct err *e)
     return rc;
 }
 
-enum { INIT, MIGRATE, BACKUP, RESTORE, EXPORT, IMPORT };
+static void broken(void *ctx, const char *message)
+{
+    struct run *r = ctx;
+
+    progress_clear(&r->bar);
+    log_warn("%s", message);
+}
+
+static int rekeyed(struct run *r, struct err *e)
+{
+    struct rekey_options o = {.dry_run = r->dry, .keep_old = r->keep_old, .progress = show,
+        .broken = broken, .ctx = r};
+    struct rekey_report done;
+    struct store s;
+    int rc;
+
+    if (service_open(&s, r->conf, r->url, NULL, e) < 0)
+        return -1;
+    rc = rekey(&s, &o, &done, e);
+    progress_clear(&r->bar);
+    store_close(&s);
+    if (rc < 0)
+        return -1;
+    printf("%s %lld resources and %lld revisions with %s%s", r->dry ? "would seal" : "sealed",
+        (long long)done.resources, (long long)done.revisions, *done.key ? "key " : "a new key",
+        done.key);
+    if (done.dropped)
+        printf(", dropped %zu old keys", done.dropped);
+    putchar('\n');
+    return 0;
+}
+
+enum { INIT, MIGRATE, BACKUP, RESTORE, EXPORT, IMPORT, REKEY };
 static const struct sub subs[] = {
     [INIT] = {"init", "", NULL, "make an empty store", NULL},
     [MIGRATE] = {"migrate", "", NULL, "bring the store of an earlier version forward",
@@ -170,6 +208,7 @@ static const struct sub subs[] = {
     [RESTORE] = {"restore", "FILE", "file", "put a backup in the store's place", restore_opts},
     [EXPORT] = {"export", "", NULL, "write the store as JSON lines", export_opts},
     [IMPORT] = {"import", "[FILE]", "file", "read them into an empty store", import_opts},
+    [REKEY] = {"rekey", "", NULL, "seal the secrets with a new key", rekey_opts},
     {0},
 };
 static const struct {
@@ -182,6 +221,7 @@ static const struct {
     [RESTORE] = {restored, 1, 1},
     [EXPORT] = {export, 0, 0},
     [IMPORT] = {imported, 0, 1},
+    [REKEY] = {rekeyed, 0, 0},
 };
 static const struct command command = {
     .name = "fc-store",
@@ -203,6 +243,7 @@ static void options(struct run *r)
         case O_HISTORY: r->no_history = true; break;
         case O_EVENTS: r->no_events = true; break;
         case OPT_ORG: r->org = r->o.arg; break;
+        case O_KEEP: r->keep_old = true; break;
         case 'f': r->force = true; break;
         }
 }

@@ -15,19 +15,18 @@ UPDATE meta SET value = ?1 WHERE key = 'secret-key'
 SELECT id, uid FROM organization ORDER BY id
 
 -- :name seal_resources
-SELECT id, name, 0, spec FROM resource
-WHERE org = ?1 AND kind = ?2 AND (name, 0) > (?3, ?4) ORDER BY name LIMIT ?5
+SELECT id, name, spec FROM resource
+WHERE org = ?1 AND kind = ?2 AND name > ?3 ORDER BY name LIMIT ?4
 
 -- :name seal_revisions
-SELECT id, name, rev, doc FROM revision
-WHERE org = ?1 AND kind = ?2 AND (name, rev) > (?3, ?4) ORDER BY name, rev LIMIT ?5
+SELECT id, name, doc, rev FROM revision
+WHERE org = ?1 AND kind = ?2 AND (name, rev) > (?3, ?5) ORDER BY name, rev LIMIT ?4
 
 -- :name seal_revision_last
 SELECT coalesce(max(id), 0) FROM revision
 
 -- :name seal_revisions_since
-SELECT v.id, v.kind, v.doc, o.uid, v.name FROM revision v JOIN organization o ON o.id = v.org
-WHERE v.id > ?1 ORDER BY v.id
+SELECT doc FROM revision WHERE id > ?1 AND kind = ?2 AND doc IS NOT NULL
 
 -- :name seal_resource_put
 UPDATE resource SET spec = ?2 WHERE id = ?1 AND spec = ?3

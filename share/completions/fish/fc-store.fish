@@ -53,3 +53,6 @@ complete -c fc-store -n '__fc_store_at + import' -s n -l dry-run -d 'only check 
 complete -c fc-store -n '__fc_store_at + import' -s f -l force -d 'throw away first what an interrupted import has left'
 complete -c fc-store -n '__fc_store_at + import' -l org -x -d 'name of the organization here (default: the one it had)'
 complete -c fc-store -n '__fc_store_at + import' -F
+complete -c fc-store -n '__fc_store_at = ' -a rekey -d 'seal the secrets with a new key'
+complete -c fc-store -n '__fc_store_at + rekey' -s n -l dry-run -d 'say how much would be sealed anew'
+complete -c fc-store -n '__fc_store_at + rekey' -l keep-old -d 'leave the old keys in the key file'
