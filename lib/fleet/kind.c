@@ -25,7 +25,7 @@ const struct kind kinds[] = {
         .plural = "devices",
         .shorts = SHORTS("dev"),
         .schema = "Device",
-        .flags = KIND_APPLY | KIND_LABELS,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_STATUS,
         .effects = EFFECT_DEVICE,
         .fields = FIELDS(
             STORED_FIELDS,
@@ -95,7 +95,7 @@ const struct kind kinds[] = {
         .plural = "enrollmentrequests",
         .shorts = SHORTS("er"),
         .schema = "EnrollmentRequest",
-        .flags = KIND_APPLY | KIND_LABELS | KIND_REQUEST,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_REQUEST | KIND_STATUS,
         .fields = FIELDS(
             STORED_FIELDS,
             {"status.approval.approved", FIELD_BOOL},
@@ -137,7 +137,7 @@ const struct kind kinds[] = {
         .plural = "repositories",
         .shorts = SHORTS("repo"),
         .schema = "Repository",
-        .flags = KIND_APPLY | KIND_LABELS,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_STATUS,
         .effects = EFFECT_SOURCE,
         .fields = FIELDS(
             STORED_FIELDS,
@@ -160,7 +160,7 @@ const struct kind kinds[] = {
         .plural = "resourcesyncs",
         .shorts = SHORTS("rs"),
         .schema = "ResourceSync",
-        .flags = KIND_APPLY | KIND_LABELS,
+        .flags = KIND_APPLY | KIND_LABELS | KIND_STATUS,
         .fields = FIELDS(
             STORED_FIELDS,
             {"spec.repository", FIELD_STRING},

@@ -47,6 +47,7 @@ enum kind_flag {
     KIND_GLOBAL = 1 << 4,     /* of all organizations: its rows are those of the default one */
     KIND_REQUEST = 1 << 5,    /* its spec holds a certificate request */
     KIND_CATALOG = 1 << 6,    /* no rows of its own: what there is among other kinds' labels */
+    KIND_STATUS = 1 << 7,     /* users may write its status alone */
 };
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };

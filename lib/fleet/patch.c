@@ -411,10 +411,25 @@ static int apply(struct patch *p, jv *doc, jv o)
     return verbs[i].run(p, doc, &op);
 }
 
+/* Takes the result to *doc, if it is still a document that can be read. */
+static int finish(jv *doc, jv *work, struct err *e)
+{
+    AUTO_BUF struct buf canon = BUF_INIT;
+
+    json_canon(&canon, *work);
+    if (canon.len > JSON_MAX)
+        return err_set(e, FC_INVALID, "patch: the result has more than %d bytes", JSON_MAX);
+    if (json_check(canon.p, canon.len, e) < 0)
+        return err_wrap(e, "patch: the result");
+    jv_free(*doc);
+    *doc = *work;
+    *work = jv_invalid();
+    return 0;
+}
+
 int json_patch(jv *doc, jv patch, struct err *e)
 {
     AUTO_JV jv work = jv_copy(*doc);
-    AUTO_BUF struct buf canon = BUF_INIT;
     struct patch p = {.err = e};
     int n;
 
@@ -429,11 +444,37 @@ int json_patch(jv *doc, jv patch, struct err *e)
         if (apply(&p, &work, o) < 0)
             return -1;
     }
-    json_canon(&canon, work);
-    if (canon.len > JSON_MAX)
-        return err_set(e, FC_INVALID, "patch: the result has more than %d bytes", JSON_MAX);
-    jv_free(*doc);
-    *doc = work;
-    work = jv_invalid();
-    return 0;
+    return finish(doc, &work, e);
+}
+
+/* target (consumed) with patch (borrowed, no deeper than JSON_DEPTH) laid over it. */
+static jv merged(jv target, jv patch)
+{
+    if (jv_get_kind(patch) != JV_KIND_OBJECT) {
+        jv_free(target);
+        return jv_copy(patch);
+    }
+    if (jv_get_kind(target) != JV_KIND_OBJECT) {
+        jv_free(target);
+        target = jv_object();
+    }
+    jv_object_foreach(patch, key, value) {
+        if (jv_get_kind(value) == JV_KIND_NULL)
+            target = jv_object_delete(target, jv_copy(key));
+        else {
+            jv below = merged(jv_object_get(jv_copy(target), jv_copy(key)), value);
+
+            target = jv_object_set(target, jv_copy(key), below);
+        }
+        jv_free(key);
+        jv_free(value);
+    }
+    return target;
+}
+
+int json_merge(jv *doc, jv patch, struct err *e)
+{
+    AUTO_JV jv work = merged(jv_copy(*doc), patch);
+
+    return finish(doc, &work, e);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON patch (RFC 6902) over RFC 6901 pointers. */
+/* JSON patch (RFC 6902) over RFC 6901 pointers, and merge patch (RFC 7386). */
 #ifndef FC_FLEET_PATCH_H
 #define FC_FLEET_PATCH_H
 
@@ -15,5 +15,7 @@ enum {
  * /spec/x: no such member") or a result beyond JSON_DEPTH or JSON_MAX; FC_CONFLICT: a failed
  * test. */
 int json_patch(jv *doc, jv patch, struct err *e);
+/* Applies a merge patch (borrowed) to *doc, all or nothing. FC_INVALID: as json_patch. */
+int json_merge(jv *doc, jv patch, struct err *e);
 
 #endif

@@ -167,7 +167,7 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
 }
 
 /* The document's idea of the version, when it has one, must be the stored one. */
-static int check_version(const struct res *old, jv doc, struct err *e)
+int change_check_version(const struct res *old, jv doc, struct err *e)
 {
     const char *want = json_str(doc, "metadata.resourceVersion");
     char have[24];
@@ -216,8 +216,21 @@ static int may_update(struct store *s, struct arena *a, const struct res *old, s
         0;
 }
 
+/* A decommissioned device takes nothing any more; what a sync owns, it alone respecifies. */
+static int may_change(struct arena *a, const struct res *old, bool respecced, struct err *e)
+{
+    if (old->kind->id == KIND_DEVICE &&
+        strcmp(part_of(a, old->spec, "decommissioning"), "null") != 0)
+        return err_set(e, FC_CONFLICT, "Device of name \"%s\" is decommissioned and cannot be "
+            "updated", old->name);
+    if (respecced && old->owner && strncmp(old->owner, "ResourceSync/", 13) == 0)
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\": updating the resource is not allowed "
+            "because it has an owner", old->kind->name, res_meta_name(old));
+    return 0;
+}
+
 static int update(struct store *s, struct arena *a, const struct res *old, struct res *r,
-    const struct actor *who, enum change *what, struct err *e)
+    bool trusted, const struct actor *who, enum change *what, struct err *e)
 {
     bool respecced = strcmp(old->spec ? old->spec : "null", r->spec ? r->spec : "null") != 0;
     bool selector = false, template = false, policy = false;
@@ -231,6 +244,8 @@ static int update(struct store *s, struct arena *a, const struct res *old, struc
         return 0;
     }
     *what = CHANGE_UPDATED;
+    if (may_change(a, old, respecced && !trusted, e) < 0)
+        return -1;
     if (respecced && r->kind->effects & EFFECT_FLEET) {
         selector = strcmp(part_of(a, old->spec, "selector"), part_of(a, r->spec, "selector")) != 0;
         template = strcmp(part_of(a, old->spec, "template"), part_of(a, r->spec, "template")) != 0;
@@ -264,7 +279,7 @@ int change_put(struct store *s, struct arena *a, int64_t org, const struct kind 
         return -1;
     if (rc && flags & PUT_CREATE_ONLY)
         return err_set(e, FC_CONFLICT, "%s of name \"%s\" already exists", k->name, name);
-    if (rc && check_version(&old, doc, e) < 0)
+    if (rc && change_check_version(&old, doc, e) < 0)
         return -1;
     if (rc)
         r = old;
@@ -279,7 +294,7 @@ int change_put(struct store *s, struct arena *a, int64_t org, const struct kind 
         *what = CHANGE_CREATED;
         rc = create(s, a, doc, &r, who, flags, e);
     } else
-        rc = update(s, a, &old, &r, who, what, e);
+        rc = update(s, a, &old, &r, flags & PUT_TRUSTED, who, what, e);
     if (out)
         *out = r;
     return rc;

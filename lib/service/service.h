@@ -48,6 +48,8 @@ enum {
  * memberships, tasks. *out (may be NULL) is the resource afterwards. */
 int change_put(struct store *s, struct arena *a, int64_t org, const struct kind *k, jv doc,
     const struct actor *who, unsigned flags, enum change *what, struct res *out, struct err *e);
+/* FC_CONFLICT unless a document's metadata.resourceVersion, if there is one, is the resource's. */
+int change_check_version(const struct res *old, jv doc, struct err *e);
 /* A fleet of many devices stays, marked with a deletionTimestamp, until a walk has been through
  * them. FC_NOTFOUND; FC_CONFLICT where something still needs it (an enrollment request whose device
  * exists, a template version in use). */

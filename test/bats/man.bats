@@ -127,6 +127,7 @@ END
 @test "examples run: fc-watch" { furnish >/dev/null; run_examples fc-watch.1; }
 @test "examples run: fc-delete" { furnish >/dev/null; run_examples fc-delete.1; }
 @test "examples run: fc-history" { furnish >/dev/null; run_examples fc-history.1; }
+@test "examples run: fc-patch" { furnish >/dev/null; run_examples fc-patch.1; }
 @test "examples run: fc-render" { furnish >/dev/null; run_examples fc-render.1; }
 @test "examples run: fc-rollout" { furnish >/dev/null; run_examples fc-rollout.1; }
 @test "examples run: fc-enroll" { furnish >/dev/null; run_examples fc-enroll.1; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON patches. The input is a document, a line feed and a patch. */
+/* JSON patches (arrays) and merge patches. The input is a document, a line feed and a patch. */
 #include <stdint.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     before = jv_copy(doc);
     json_canon(&was, before);
-    if (json_patch(&doc, patch, &e) == 0) {
+    if ((jv_get_kind(patch) == JV_KIND_ARRAY ? json_patch : json_merge)(&doc, patch, &e) == 0) {
         json_canon(&b, doc);
         if (json_check(b.p, b.len, &e) < 0)
             die("the result is no document: %s", e.msg);
