@@ -279,13 +279,13 @@ new_key() { echo "$1 $(head -c 32 /dev/urandom | base64)"; }
     calls=pwrite64,fsync,fdatasync,rename,sendto
     strace -qq -f -o trace -e trace=$calls fc-store rekey >/dev/null
     for call in ${calls//,/ }; do
-        n=$(grep -Ec "^[0-9]+ +$call\(" trace || :)
-        for ((i = 1; i <= n; i++)); do
-            (strace -qq -f -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$i" \
+        last=$(grep -Ec "^[0-9]+ +$call\(" trace || :)
+        for ((at = 1; at <= last; at++)); do
+            (strace -qq -f -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$at" \
                 fc-store rekey) >/dev/null 2>&1 || :
             expect 0 fc-store rekey || return
             same 1 "$(grep -c . "$KEY")" || return
-            all_by "$(key_id)" || { echo "$call $i"; return 1; }
+            all_by "$(key_id)" || { echo "$call $at"; return 1; }
             same "unchanged unchanged" "$(fc-apply alpha.json beta.json | cut -d' ' -f2 | xargs)" ||
                 return
         done
