@@ -147,7 +147,7 @@ device/d2" "$output"
     same "$before" "$(stored)"
     fc-patch repository/r -p '[{"op":"test","path":"/spec/httpConfig/password","value":"*****"}]'
     expect 4 fc-patch repository/r -p '[{"op":"test","path":"/spec/httpConfig/password","value":"orange-secret"}]'
-    expect 6 fc-patch repository/r -p '[{"op":"copy","from":"/spec/httpConfig/password","path":"/spec/httpConfig/token"}]'
+    expect 6 fc-patch repository/r -p '[{"op":"move","from":"/spec/httpConfig/password","path":"/spec/httpConfig/token"}]'
     has "$stderr" "spec.httpConfig.token: \"*****\" stands for a value"
     echo '{"spec":{"httpConfig":{"password":"peach-secret"}}}' >p.json
     fc-patch repository/r -f p.json

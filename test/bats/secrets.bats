@@ -18,7 +18,8 @@ teardown() { fc_teardown; }
 repository() {
     jq -nc --arg n "$1" --arg p "$2" --arg u "${3:-robot}" '{apiVersion: "flightctl.io/v1beta1",
         kind: "Repository", metadata: {name: $n}, spec: {type: "git", url: "https://git.example/a",
-        httpConfig: {username: $u, password: $p, "tls.key": ($p + "-key")}}}'
+        httpConfig: {username: $u, password: $p, "tls.crt": ($p + "-crt"),
+        "tls.key": ($p + "-key")}}}'
 }
 
 # All that the store has on disk.
@@ -72,7 +73,7 @@ new_key() { echo "$1 $(head -c 32 /dev/urandom | base64)"; }
         fc-select repository/alpha -o $format >out
         hasnt "$(cat out)" fc-seal
         hasnt "$(cat out)" orange
-        same 2 "$(grep -o '\*\*\*\*\*' out | grep -c .)"
+        same 3 "$(grep -o '\*\*\*\*\*' out | grep -c .)"
     done
     fc-select repository/alpha -o json >masked.json
     fc-select events -o json >out
@@ -106,7 +107,7 @@ new_key() { echo "$1 $(head -c 32 /dev/urandom | base64)"; }
     fc-apply alpha.json
     jq -c --arg s "$(sealed alpha)" '.spec.httpConfig.password = $s' alpha.json >bad.json
     expect 6 fc-apply bad.json
-    jq -c '.spec.httpConfig.token = "*****"' alpha.json >bad.json
+    jq -c '.spec.httpConfig.token = "*****" | del(.spec.httpConfig.password)' alpha.json >bad.json
     expect 6 fc-apply bad.json
     has "$stderr" 'spec.httpConfig.token: "*****" stands for a value that is stored'
     jq -c '.spec.httpConfig.password = 12345678' alpha.json >bad.json
