@@ -139,6 +139,7 @@ static const struct route *enter(struct api *a, const struct api_peer *peer, str
         api_error(c->r, 401, msg);
         return NULL;
     }
+    c->kind = route->kind ? kind_by_id(route->kind) : NULL;
     c->actor = (struct actor){c->id->actor, NULL, "fc-api"};
     if (query_get(c, "org_id", &org, &why) < 0 || (org && *org && strcmp(org, c->id->org_uid) != 0)) {
         api_error(c->r, why.code ? 400 : 403, why.code ? why.msg :

@@ -49,6 +49,7 @@ struct call {
     struct arena *a;
     const struct http_request *q;
     const struct identity *id;
+    const struct kind *kind;   /* of the route, or NULL */
     const char *arg[2];        /* {name} parts of the path, decoded */
     int64_t now;
     struct actor actor;
@@ -68,6 +69,7 @@ struct route {
     unsigned who;          /* enum who, any of */
     handler_fn *handler;
     bool write;            /* always needs the write transaction */
+    enum kind_id kind;     /* for the handlers that serve any; else 0 */
 };
 /* Finds the route; *status is 404 or 405 (then allow lists the methods) when there is none. Parts
  * go to c->arg, decoded in the arena. */
@@ -83,6 +85,8 @@ int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e);
 handler_fn get_rendered, put_device_status, patch_device_status, get_last_seen;
 handler_fn post_enrollment, get_enrollment, put_approval, post_csr, get_csr;
 handler_fn list_devices, list_fleets, list_enrollments, list_versions, list_labels;
+handler_fn get_resource, post_resource, put_resource, patch_resource, delete_resource;
+handler_fn put_status, patch_status, no_status;
 handler_fn get_device, get_fleet, get_version_of, get_version;
 
 /* Answers with one resource as it is shown. */

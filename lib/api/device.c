@@ -124,10 +124,13 @@ static int report(struct call *c, jv doc, struct err *e)
         return err_set(e, FC_INVALID, "API Error: metadata.name: is not the name in the path");
     if (!json_has(doc, "status"))
         return err_set(e, FC_INVALID, "API Error: status: is required");
+    if (device_res(c, &r, e) < 0 || change_check_version(&r, doc, e) < 0)
+        return -1;
     if (device_report(c->s, c->a, c->id->org, name, doc, &c->actor, e) < 0 ||
         device_res(c, &r, e) < 0)
         return -1;
-    note_seen(c, r.id);
+    if (c->id->who == WHO_DEVICE)
+        note_seen(c, r.id);
     return answer_resource(c, 200, &r, 0, e);
 }
 
