@@ -48,6 +48,9 @@ const struct conf_key conf_keys[] = {
     {"history", "keep", NULL, "100", NULL, "revisions kept of each resource, 0 for all"},
     {"history", "age", NULL, NULL, NULL,
         "how long outdated revisions are kept, such as 90d (default: without end)"},
+    {"gc", "templates", NULL, "10", NULL,
+        "newest template versions of a fleet that are kept even if nothing uses them"},
+    {"gc", "dead-tasks", NULL, "30d", NULL, "how long dead letters of the queue are kept"},
     {"secrets", "key-file", NULL, NULL, NULL,
         "keys that secrets are sealed with at rest (default: the systemd credential fc-secret-key, "
         "else secret.key in the state folder)"},

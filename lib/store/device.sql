@@ -66,8 +66,11 @@ WHERE d.disconnected = 1 AND d.id > ?1 AND coalesce(v.at, ?2) >= ?2 ORDER BY d.i
 -- :name device_overlap
 UPDATE device SET overlap_since = ?2 WHERE id = ?1
 
+-- One that is used again after half a day is new to gc_rendered, which may be under way.
 -- :name rendered_put
-INSERT INTO rendered (hash, spec, created) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING
+INSERT INTO rendered (hash, spec, created) VALUES (?1, ?2, ?3)
+ON CONFLICT (hash) DO UPDATE SET created = excluded.created
+    WHERE rendered.created < excluded.created - 43200000000
 
 -- :name rendered_get
 SELECT spec FROM rendered WHERE hash = ?1

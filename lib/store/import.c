@@ -214,34 +214,6 @@ static int end_org(struct import *x, struct err *e)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/* The document that a resource was, against its schema. */
-static int validate(const struct res *r, struct err *e)
-{
-    jv doc AUTO_JV = jv_object(), meta = jv_object();
-    struct violation v;
-
-    if (!is_uuid(r->uid))
-        return err_set(e, FC_INVALID, "uid: must be a UUID");
-    if (r->created <= 0)
-        return err_set(e, FC_INVALID, "created: is out of range");
-    if (r->kind->flags & KIND_LOG)
-        return err_set(e, FC_INVALID, "kind: has no resources");
-    if ((r->kind->flags & KIND_CHILD) != 0 && (!strchr(r->name, '/') || r->name[0] == '/'))
-        return err_set(e, FC_INVALID, "name: must be PARENT/NAME");
-    json_sets(&doc, "apiVersion", API_VERSION);
-    json_sets(&doc, "kind", r->kind->name);
-    json_sets(&meta, "name", res_meta_name(r));
-    if (r->kind->flags & KIND_LABELS)
-        json_set(&meta, "labels", jv_parse(r->labels));
-    json_set(&meta, "annotations", jv_parse(r->annotations));
-    json_set(&doc, "metadata", meta);
-    if (r->spec)
-        json_set(&doc, "spec", jv_parse(r->spec));
-    if (kind_validate(r->kind, doc, VALIDATE_SEALED, &v, 1) == 0)
-        return 0;
-    return err_set(e, FC_INVALID, "%s/%s: %s: %s", r->kind->singular, r->name, v.path, v.what);
-}
-
 static int put_resource(struct import *x, bool org, const struct dump_value *v, struct err *e)
 {
     struct arena *a = org ? x->a : x->row;
@@ -264,13 +236,13 @@ static int put_resource(struct import *x, bool org, const struct dump_value *v, 
         r.org = ORG_DEFAULT_ID;
         if (!x->whole && x->o->org)
             r.name = x->o->org;
-        return validate(&r, e) < 0 ? -1 : add_org(x, &r, e);
+        return res_validate(&r, e) < 0 ? -1 : add_org(x, &r, e);
     }
     if (r.kind->flags & KIND_GLOBAL && (!x->whole || x->org != ORG_DEFAULT_ID))
         return err_set(e, FC_INVALID, "kind: is of all organizations");
     if (r.kind->id == KIND_ORGANIZATION)
         return err_set(e, FC_INVALID, "kind: has a record of its own");
-    if (validate(&r, e) < 0)
+    if (res_validate(&r, e) < 0)
         return -1;
     if (res_insert(x->s, x->row, &r, &why) < 0) /* the store was empty: it is the input's */
         return err_set(e, why.code == FC_CONFLICT ? FC_INVALID : why.code, "%s", why.msg);

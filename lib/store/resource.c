@@ -106,6 +106,16 @@ static int label_rows(struct store *s, const struct res *r, enum sql verb, const
     return rc;
 }
 
+jv res_label_rows(const struct res *r)
+{
+    return r->kind->flags & KIND_LABELS ? jv_parse(r->labels) : jv_object();
+}
+
+int res_label_rows_add(struct store *s, const struct res *r, struct err *e)
+{
+    return r->kind->flags & KIND_LABELS ? label_rows(s, r, SQL_label_add, r->labels, NULL, e) : 0;
+}
+
 int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
 {
     struct stmt *st;
@@ -241,6 +251,33 @@ const char *res_meta_name(const struct res *r)
     const char *slash = r->kind->flags & KIND_CHILD ? strchr(r->name, '/') : NULL;
 
     return slash ? slash + 1 : r->name;
+}
+
+int res_validate(const struct res *r, struct err *e)
+{
+    jv doc AUTO_JV = jv_object(), meta = jv_object();
+    struct violation v;
+
+    if (!is_uuid(r->uid))
+        return err_set(e, FC_INVALID, "uid: must be a UUID");
+    if (r->created <= 0)
+        return err_set(e, FC_INVALID, "created: is out of range");
+    if (r->kind->flags & KIND_LOG)
+        return err_set(e, FC_INVALID, "kind: has no resources");
+    if ((r->kind->flags & KIND_CHILD) != 0 && (!strchr(r->name, '/') || r->name[0] == '/'))
+        return err_set(e, FC_INVALID, "name: must be PARENT/NAME");
+    json_sets(&doc, "apiVersion", API_VERSION);
+    json_sets(&doc, "kind", r->kind->name);
+    json_sets(&meta, "name", res_meta_name(r));
+    if (r->kind->flags & KIND_LABELS)
+        json_set(&meta, "labels", jv_parse(r->labels));
+    json_set(&meta, "annotations", jv_parse(r->annotations));
+    json_set(&doc, "metadata", meta);
+    if (r->spec)
+        json_set(&doc, "spec", jv_parse(r->spec));
+    if (kind_validate(r->kind, doc, VALIDATE_SEALED, &v, 1) == 0)
+        return 0;
+    return err_set(e, FC_INVALID, "%s/%s: %s: %s", r->kind->singular, r->name, v.path, v.what);
 }
 
 /* --- lists ---------------------------------------------------------------------------------- */

@@ -42,6 +42,12 @@ int res_update(struct store *s, const struct res *old, struct res *new, struct e
 int res_set_status(struct store *s, int64_t id, const char *status, struct err *e);
 /* The system's own bookkeeping: does not move the version. */
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e);
+/* Is a row what its kind's schema allows? FC_INVALID with the member and what is wrong; its texts
+ * must be JSON. */
+int res_validate(const struct res *r, struct err *e);
+/* The rows of table label that a resource is to have, {key: value}; and to write them. */
+jv res_label_rows(const struct res *r);
+int res_label_rows_add(struct store *s, const struct res *r, struct err *e);
 int res_delete(struct store *s, const struct res *r, struct err *e);
 
 /* Ids of up to max resources with a label, in any order. How many. */

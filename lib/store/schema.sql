@@ -169,6 +169,7 @@ DROP INDEX revision_name;
 CREATE UNIQUE INDEX revision_name ON revision (org, kind, name, rev);
 CREATE INDEX revision_at ON revision (org, at);
 ALTER TABLE device ADD COLUMN disconnected INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX device_hash ON device (hash) WHERE hash IS NOT NULL;
 CREATE INDEX device_disconnected ON device (id) WHERE disconnected = 1;
 -- Events are followed in the order in which they were committed; they name the fleet of a template
 -- version, and keep the metadata of what was deleted or relabelled.

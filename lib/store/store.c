@@ -431,6 +431,18 @@ int store_meta_put(struct store *s, const char *key, const char *value, struct e
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
+/* The lossy side in a transaction that writes. */
+static int seen_begin(struct store *s, struct err *e)
+{
+    if (!s->seen) {
+        if (db_open(&s->seen, s->url, DB_SEEN, e) < 0)
+            return -1;
+        if (s->patience)
+            db_patience(s->seen, s->patience);
+    }
+    return db_begin(s->seen, true, e);
+}
+
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
 {
     struct stmt *st;
@@ -438,19 +450,33 @@ int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
 
     if (n == 0)
         return 0;
-    if (!s->seen) {
-        if (db_open(&s->seen, s->url, DB_SEEN, e) < 0)
-            return -1;
-        if (s->patience)
-            db_patience(s->seen, s->patience);
-    }
-    if (db_begin(s->seen, true, e) < 0)
+    if (seen_begin(s, e) < 0)
         return -1;
     for (i = 0; i < n; i++) {
         if (!(st = db_stmt(s->seen, SQL_seen_put, e)))
             break;
         st_int(st, 1, v[i].id);
         st_int(st, 2, v[i].at);
+        if (st_run(st, e) < 0)
+            break;
+    }
+    if (i == n)
+        return db_commit(s->seen, e);
+    db_rollback(s->seen);
+    return -1;
+}
+
+int seen_drop(struct store *s, const int64_t *ids, size_t n, struct err *e)
+{
+    struct stmt *st;
+    size_t i;
+
+    if (n == 0)
+        return 0;
+    if (seen_begin(s, e) < 0)
+        return -1;
+    for (i = 0; i < n && (st = db_stmt(s->seen, SQL_seen_drop, e)); i++) {
+        st_int(st, 1, ids[i]);
         if (st_run(st, e) < 0)
             break;
     }

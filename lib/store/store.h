@@ -112,5 +112,7 @@ struct seen {
 };
 /* One lossy write, outside of any transaction of the caller. */
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e);
+/* Forgets when these were seen, by their ids; likewise. */
+int seen_drop(struct store *s, const int64_t *ids, size_t n, struct err *e);
 
 #endif

@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What nothing needs any more.
+
+-- :name gc_rendered_count
+SELECT count(*) FROM rendered x WHERE x.created < ?1
+    AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = x.hash)
+
+-- :name gc_rendered
+DELETE FROM rendered WHERE created < ?1 AND hash IN (SELECT x.hash FROM rendered x
+    WHERE x.created < ?1 AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = x.hash) LIMIT ?2)
+
+-- :name gc_templates
+SELECT r.id FROM resource r WHERE r.kind = 3 AND r.created < ?1
+    AND NOT EXISTS (SELECT 1 FROM device_fleet m WHERE m.assigned = r.id)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet m WHERE m.rendered = r.id)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet m WHERE m.good = r.id)
+    AND NOT EXISTS (SELECT 1 FROM rollout o WHERE o.version = r.id)
+    AND NOT EXISTS (SELECT 1 FROM rollout o WHERE o.completed = r.id)
+    AND (SELECT count(*) FROM resource n WHERE n.org = r.org AND n.kind = 3 AND n.owner = r.owner
+        AND n.created > r.created) >= ?2
+LIMIT ?3
+
+-- :name gc_tasks_count
+SELECT count(*) FROM task WHERE state = 2 AND due < ?1
+
+-- :name gc_tasks
+DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state = 2 AND due < ?1 LIMIT ?2)
+
+-- :name gc_seen
+SELECT seen.id FROM seen.seen seen LEFT JOIN device d ON d.id = seen.id WHERE d.id IS NULL LIMIT ?1
+
+-- :name gc_events_count
+SELECT count(*) FROM event WHERE at < ?1
+
+-- :name gc_events_all
+SELECT count(*) FROM event
+
+-- :name seen_drop
+DELETE FROM seen WHERE id = ?1
+
+-- :name info_kinds
+SELECT kind, count(*) FROM resource GROUP BY kind ORDER BY kind
+
+-- :name info_tasks
+SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1),
+    count(*) FILTER (WHERE state = 2) FROM task
+
+-- :name info_revisions
+SELECT count(*) FROM revision
