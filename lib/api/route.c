@@ -6,11 +6,6 @@
 #include "api/core.h"
 #include "base/text.h"
 
-#define WRITES(plural, kind) \
-    {"PUT", plural "/{}", WHO_ADMIN, put_resource, true, kind}, \
-    {"PATCH", plural "/{}", WHO_ADMIN, patch_resource, true, kind}, \
-    {"DELETE", plural "/{}", WHO_ADMIN, delete_resource, true, kind}
-
 static const struct route routes[] = {
     {"GET", "/devices/{}/rendered", WHO_DEVICE | WHO_ADMIN, get_rendered, false, KIND_NONE},
     {"PUT", "/devices/{}/status", WHO_DEVICE | WHO_ADMIN, put_device_status, true, KIND_NONE},
@@ -30,26 +25,41 @@ static const struct route routes[] = {
     {"GET", "/fleets/{}/templateversions", WHO_ADMIN, list_versions, false, KIND_NONE},
     {"GET", "/fleets/{}/templateversions/{}", WHO_ADMIN, get_version_of, false, KIND_NONE},
     {"GET", "/labels", WHO_ADMIN, list_labels, false, KIND_NONE},
-    WRITES("/devices", KIND_DEVICE),
+    {"PUT", "/devices/{}", WHO_ADMIN, put_resource, true, KIND_DEVICE},
+    {"PATCH", "/devices/{}", WHO_ADMIN, patch_resource, true, KIND_DEVICE},
+    {"DELETE", "/devices/{}", WHO_ADMIN, delete_resource, true, KIND_DEVICE},
     {"POST", "/devices", WHO_ADMIN, post_resource, true, KIND_DEVICE},
-    WRITES("/fleets", KIND_FLEET),
+    {"PUT", "/fleets/{}", WHO_ADMIN, put_resource, true, KIND_FLEET},
+    {"PATCH", "/fleets/{}", WHO_ADMIN, patch_resource, true, KIND_FLEET},
+    {"DELETE", "/fleets/{}", WHO_ADMIN, delete_resource, true, KIND_FLEET},
     {"POST", "/fleets", WHO_ADMIN, post_resource, true, KIND_FLEET},
     {"GET", "/fleets/{}/status", WHO_ADMIN, get_resource, false, KIND_FLEET},
     {"PUT", "/fleets/{}/status", WHO_ADMIN, no_status, true, KIND_FLEET},
     {"PATCH", "/fleets/{}/status", WHO_ADMIN, no_status, true, KIND_FLEET},
-    WRITES("/repositories", KIND_REPOSITORY),
+    {"PUT", "/repositories/{}", WHO_ADMIN, put_resource, true, KIND_REPOSITORY},
+    {"PATCH", "/repositories/{}", WHO_ADMIN, patch_resource, true, KIND_REPOSITORY},
+    {"DELETE", "/repositories/{}", WHO_ADMIN, delete_resource, true, KIND_REPOSITORY},
     {"POST", "/repositories", WHO_ADMIN, post_resource, true, KIND_REPOSITORY},
     {"GET", "/repositories/{}", WHO_ADMIN, get_resource, false, KIND_REPOSITORY},
-    WRITES("/resourcesyncs", KIND_RESOURCESYNC),
+    {"PUT", "/resourcesyncs/{}", WHO_ADMIN, put_resource, true, KIND_RESOURCESYNC},
+    {"PATCH", "/resourcesyncs/{}", WHO_ADMIN, patch_resource, true, KIND_RESOURCESYNC},
+    {"DELETE", "/resourcesyncs/{}", WHO_ADMIN, delete_resource, true, KIND_RESOURCESYNC},
     {"POST", "/resourcesyncs", WHO_ADMIN, post_resource, true, KIND_RESOURCESYNC},
     {"GET", "/resourcesyncs/{}", WHO_ADMIN, get_resource, false, KIND_RESOURCESYNC},
-    WRITES("/enrollmentrequests", KIND_ENROLLMENTREQUEST),
+    {"PUT", "/enrollmentrequests/{}", WHO_ADMIN, put_resource, true, KIND_ENROLLMENTREQUEST},
+    {"PATCH", "/enrollmentrequests/{}", WHO_ADMIN, patch_resource, true, KIND_ENROLLMENTREQUEST},
+    {"DELETE", "/enrollmentrequests/{}", WHO_ADMIN, delete_resource, true, KIND_ENROLLMENTREQUEST},
     {"GET", "/enrollmentrequests/{}/status", WHO_ADMIN, get_resource, false,
         KIND_ENROLLMENTREQUEST},
     {"PUT", "/enrollmentrequests/{}/status", WHO_ADMIN, put_status, true, KIND_ENROLLMENTREQUEST},
     {"PATCH", "/enrollmentrequests/{}/status", WHO_ADMIN, patch_status, true,
         KIND_ENROLLMENTREQUEST},
-    WRITES("/certificatesigningrequests", KIND_CERTIFICATESIGNINGREQUEST),
+    {"PUT", "/certificatesigningrequests/{}", WHO_ADMIN, put_resource, true,
+        KIND_CERTIFICATESIGNINGREQUEST},
+    {"PATCH", "/certificatesigningrequests/{}", WHO_ADMIN, patch_resource, true,
+        KIND_CERTIFICATESIGNINGREQUEST},
+    {"DELETE", "/certificatesigningrequests/{}", WHO_ADMIN, delete_resource, true,
+        KIND_CERTIFICATESIGNINGREQUEST},
     {"GET", "/version", WHO_ADMIN | WHO_DEVICE | WHO_ENROLLMENT, get_version, false, KIND_NONE},
 };
 

@@ -507,7 +507,7 @@ start_poll() {
             [[ $line =~ ^([A-Z]+)\ ([^ ]+)\ ([A-Z_ ]+)\ ([0-9]+)\ ?(.*)$ ]]
             takes=" ${BASH_REMATCH[3]} " code=${BASH_REMATCH[4]} message=${BASH_REMATCH[5]}
             if [[ $takes == *" $word "* ]]; then
-                [ "$code" != 401 ] && [ "$code" != 405 ] && [ "$code" -lt 500 ]
+                [ "$code" != 401 ] && [ "$code" != 405 ] && [[ $code -lt 500 || $line == *" /api/v1/fleets/"*/status\ * ]]
             else
                 [ "$code" = 401 ]
                 [[ $message == 'unexpected client certificate signer: expected "'*"\", got \"$signer\"" ]]
@@ -529,7 +529,7 @@ start_poll() {
     answers 406 admin /api/v1/version -D head -H 'Flightctl-API-Version: v2'
     grep -qi '^Flightctl-API-Versions-Supported: v1beta1' head
     answers 405 admin /api/v1/devices -X DELETE -D head
-    grep -qi $'^Allow: GET\r' head
+    grep -qi $'^Allow: GET, POST\r' head
     answers 405 admin /api/v1/devices/x/status -X DELETE -D head
     grep -qi $'^Allow: PUT, PATCH, GET\r' head
     answers 405 admin $ER -X PUT --json '{}' -D head
