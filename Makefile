@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# make [all|check|install|uninstall|account|completions|bench|fuzz|fuzz-run|clean]
+# make [all|check|install|uninstall|account|completions|bench|bench-full|fuzz|fuzz-run|clean]
 #      [SAN=1] [PREFIX=/usr/local] [DESTDIR=] [V=1]
 # all          commands and modules, in build/ (build-san/ with SAN=1)
 # check        the tests with what is built; `sh test/run.sh` builds and runs everything
 # account      the system accounts of the agent's network half and the server, as install does
 # completions  share/completions anew, from what the commands print
+# bench        measures what is promised, of the store with 100000 devices; at most 5 minutes
+# bench-full   the store with 10000, 100000 and a million, kept in BENCH_DATA (build/bench-data)
 # fuzz         the harnesses of test/fuzz by clang, in build-fuzz/; `build-fuzz/NAME DIR` fuzzes
 # fuzz-run     each once over its corpus (one alone: fuzz-run-NAME)
 
@@ -71,7 +73,7 @@ PROGRAMS := $(COMMANDS:%=$(BUILD)/bin/%)
 MODULE_FILES := $(MODULES:%=$(BUILD)/bin/modules/fc_%.so)
 LIBFC := $(BUILD)/libfc.a
 
-.PHONY: FORCE all check install uninstall account clean bench fuzz fuzz-run completions
+.PHONY: FORCE all check install uninstall account clean bench bench-full fuzz fuzz-run completions
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -102,7 +104,7 @@ $(BUILD)/lib/base/mod.o: ALL_CFLAGS += -DFC_MODULE_DIR='"$(libdir)/fc"'
 $(BUILD)/lib/base/opt.o $(BUILD)/lib/api/list.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"'
 $(BUILD)/agent/%.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"' -Iagent
 
-$(BUILD)/lib/db/postgre%.o build-fuzz/lib/db/postgre%.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
+$(BUILD)/lib/db/postgre%.o build-fuzz/lib/db/postgre%.o $(BUILD)/test/bench/query.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
 
 $(BUILD)/%.o: %.c $(if $(SQL),$(BUILD)/gen/sql.h)
 	@mkdir -p $(@D); $(say) CC $<
@@ -214,15 +216,25 @@ $(FUZZERS:%=build-fuzz/%): build-fuzz/%: build-fuzz/test/fuzz/fuzz_%.o build-fuz
 
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 LIBS_bench_certs := $(LIBS_crypto)
+LIBS_bench_query := -lsqlite3 $(LIBS_pq)
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/test/bench/%.o $(LIBFC)
 	@mkdir -p $(@D); $(say) LD $@
+	$(Q)ln -sfn ../bin/modules $(@D)/modules
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal probe,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
+
+# Where bench-full keeps its devices.
+BENCH_DATA ?= build/bench-data
 
 bench: all $(BENCHES)
 	$(Q)sh test/deps.sh bench >&2
 	$(Q)[ "$$(id -u)" != 0 ] || $(MAKE) -s account >&2
-	$(Q)sh test/bench/run.sh -b $(BUILD)
+	$(Q)rc=0; sh test/bench/run.sh -b $(BUILD) || rc=1; \
+		sh test/bench/store.sh -b $(BUILD) 100000 || rc=1; exit $$rc
+
+bench-full: all $(BENCHES)
+	$(Q)sh test/deps.sh bench >&2
+	$(Q)sh test/bench/store.sh -b $(BUILD) -d $(BENCH_DATA) 10000 100000 1000000
 
 clean:
 	rm -rf $(if $(filter command,$(origin BUILD)),$(BUILD),build build-san build-fuzz)

@@ -16,7 +16,7 @@ struct remove_options {
 };
 enum {
     REMOVE_CHUNK = 1000, /* resources of one transaction */
-    REMOVE_US = 80000,   /* it ends earlier after this time: others want to write, too */
+    REMOVE_US = 60000,   /* it ends earlier after this time: others want to write, too */
     REMOVE_SMALL = 32,   /* so many are one transaction, whatever the time */
 };
 

@@ -74,7 +74,7 @@ struct apply_options {
 };
 enum {
     APPLY_CHUNK = 1000,        /* resources of one transaction */
-    APPLY_US = 80000,          /* it ends earlier after this time: others want to write, too */
+    APPLY_US = 60000,          /* it ends earlier after this time: others want to write, too */
     APPLY_SMALL = 32,          /* so many are one transaction, whatever the time */
     APPLY_ATOMIC_MAX = 10000,
 };

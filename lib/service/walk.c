@@ -18,7 +18,7 @@ enum {
     AT_ONCE = MANY_MAX, /* devices that the fleets' changes of one transaction may concern */
     STEP = 1000,     /* devices of one transaction of a walk */
     SLICE = 250,     /* after so many it looks at the clock */
-    STEP_US = 80000, /* it ends earlier after this time */
+    STEP_US = 60000, /* it ends earlier after this time */
 };
 
 static char *task_key(const struct res *fleet)

@@ -9,7 +9,7 @@
 
 enum {
     RENDER_CHUNK = 200,       /* devices of one transaction */
-    RENDER_CHUNK_US = 100000, /* it ends earlier after this time: others want to write, too */
+    RENDER_CHUNK_US = 60000,  /* it ends earlier after this time: others want to write, too */
 };
 
 struct worker {

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# databases: both
 # once: a killed process says nothing of its memory
 # shellcheck disable=SC2154 # T comes from helpers
 # Commands that are killed at any write to the disk: the store is whole, all was done or nothing,
@@ -18,52 +19,99 @@ setup() {
 END
     sed 's/"one"/"two"/' one.json >two.json
 }
-teardown() { fc_teardown; }
+teardown() {
+    case ${PG_NAME:-} in
+    ?*) psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE IF EXISTS ${PG_NAME}_kept WITH (FORCE)" ;;
+    esac
+    fc_teardown
+}
 
 # The store without what differs from run to run: times, random names, keys of rows.
 dump() {
-    contents "$1"
-    sqlite3 "$1" "
-        SELECT name, rendered FROM device ORDER BY name;
-        SELECT hash FROM rendered ORDER BY hash;
-        SELECT kind, CASE kind WHEN 3 THEN '' ELSE name END, reason FROM event ORDER BY seq;"
+    contents
+    store_sql "SELECT name, rendered FROM device ORDER BY name"
+    store_sql "SELECT hash FROM rendered ORDER BY hash"
+    store_sql "SELECT kind, CASE kind WHEN 3 THEN '' ELSE name END, reason FROM event ORDER BY seq"
 }
 
 # And without how it came there.
 contents() {
-    sqlite3 "$1" "
-        SELECT kind, name, generation, owner, labels, spec FROM resource ORDER BY kind, name;
-        SELECT r.name, s.version, s.status LIKE '%certificate%' FROM resource r
-            JOIN resource_status s USING (id) ORDER BY r.kind, r.name;
-        SELECT org, kind, key, value, name FROM label ORDER BY 1, 2, 3, 4, 5;
-        SELECT name, stale, hash, reported, spec_valid, updated FROM device ORDER BY name;
-        SELECT d.name, f.name, a.name, m.state, m.batch FROM device_fleet m
-            JOIN resource d ON d.id = m.device JOIN resource f ON f.id = m.fleet
-            LEFT JOIN resource a ON a.id = m.assigned ORDER BY 1, 2;
-        SELECT v.name, o.status, o.batch FROM rollout o JOIN resource v ON v.id = o.version ORDER BY 1;
-        SELECT queue, type, subject, state FROM task ORDER BY 1, 2, 3, 4;
-        SELECT kind, name, generation FROM revision ORDER BY id;"
+    store_sql "SELECT kind, name, generation, owner, labels, spec FROM resource ORDER BY kind, name"
+    store_sql "SELECT r.name, s.version, s.status LIKE '%certificate%' FROM resource r
+        JOIN resource_status s ON s.id = r.id ORDER BY r.kind, r.name"
+    store_sql "SELECT org, kind, key, value, name FROM label ORDER BY 1, 2, 3, 4, 5"
+    store_sql "SELECT name, stale, hash, reported, spec_valid, updated FROM device ORDER BY name"
+    store_sql "SELECT d.name, f.name, a.name, m.state, m.batch FROM device_fleet m
+        JOIN resource d ON d.id = m.device JOIN resource f ON f.id = m.fleet
+        LEFT JOIN resource a ON a.id = m.assigned ORDER BY 1, 2"
+    store_sql "SELECT v.name, o.status, o.batch, o.walk, o.remaining FROM rollout o
+        JOIN resource v ON v.id = o.version ORDER BY 1"
+    store_sql "SELECT queue, type, subject, state FROM task ORDER BY 1, 2, 3, 4"
+    store_sql "SELECT kind, name, generation FROM revision ORDER BY id"
 }
 
 # Copies of the store as it is; restore brings it back.
-keep() { rm -rf kept && mkdir kept && cp fc.db* kept/; }
-restore() { rm -f fc.db* && cp kept/fc.db* .; }
+keep() {
+    case $FC_STORE in
+    sqlite:*) rm -rf kept && mkdir kept && cp fc.db* kept/ ;;
+    *) psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE ${PG_NAME}_kept TEMPLATE $PG_NAME" ;;
+    esac
+}
+restore() {
+    case $FC_STORE in
+    sqlite:*) rm -f fc.db* && cp kept/fc.db* . ;;
+    *)
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE IF EXISTS $PG_NAME WITH (FORCE)" \
+            -c "CREATE DATABASE $PG_NAME TEMPLATE ${PG_NAME}_kept"
+        ;;
+    esac
+}
 
-whole() { same ok "$(sqlite3 fc.db 'PRAGMA integrity_check; PRAGMA foreign_key_check')"; }
+whole() {
+    case $FC_STORE in
+    sqlite:*) same ok "$(sqlite3 fc.db 'PRAGMA integrity_check; PRAGMA foreign_key_check')" ;;
+    *) wait_for abandoned ;; # what was sent to the server is done or undone
+    esac
+}
+abandoned() {
+    [ "$(store_sql 'SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()')" = 0 ]
+}
 
-# kills CHECK COMMAND ...: kills the command at its n-th write, sync and so on, for each n there is,
-# and has CHECK look at the store; then it (or AGAIN) runs, and must leave what is in $T/after.
+# What a command does to the store can be seen of its calls: writes and waits for the disk, or what
+# it sends to a server, a statement each.
+calls() {
+    case $FC_STORE in
+    sqlite:*) echo pwrite64 fdatasync fsync ftruncate unlink ;;
+    *) echo sendto ;;
+    esac
+}
+
+# kills CHECK COMMAND ...: kills the command at its n-th call, for each n there is up to EACH and
+# some beyond, and has CHECK look at the store; then it (or AGAIN) runs, and must leave what is in
+# $T/after.
+EACH=50 BEYOND=10
 kills() {
-    local check=$1 call n calls
+    local check=$1 call n count all
 
     shift
+    RANDOM=${SEED:=$RANDOM}
     restore
-    strace -qq -f -o calls -e trace="$CALLS" "$@" >/dev/null 2>&1
-    for call in ${CALLS//,/ }; do
-        calls=$(grep -Ec "^[0-9]+ +$call\(" calls || :)
-        for ((n = 1; n <= calls; n++)); do
-            killed_at "$call" "$n" "$check" "$@" || { echo "$call $n of $calls"; return 1; }
+    all=$(calls)
+    strace -qq -f -o calls -e trace="${all// /,}" "$@" >/dev/null 2>&1
+    for call in $all; do
+        count=$(awk -v call="$call(" '$2 ~ "^" substr(call, 1, length(call) - 1) "[(]" { n++ } END { print n + 0 }' calls)
+        for n in $(some_of "$count"); do
+            killed_at "$call" "$n" "$check" "$@" || { echo "$call $n of $count, seed $SEED"; return 1; }
         done
+    done
+}
+some_of() {
+    local i
+
+    seq $(($1 < EACH ? $1 : EACH))
+    for ((i = 0; $1 > EACH && i < BEYOND; i++)); do
+        echo $((EACH + 1 + RANDOM % ($1 - EACH)))
     done
 }
 killed_at() {
@@ -77,41 +125,40 @@ killed_at() {
     [ $rc -eq 137 ] || { echo "not killed: $rc"; return 1; }
     whole && "$check" || return
     "${AGAIN[@]:-$@}" >/dev/null 2>err || { echo "again: $(cat err)"; return 1; }
-    whole && dump fc.db >now && diff after now
+    whole && dump >now && diff after now
 }
-CALLS=pwrite64,fdatasync,fsync,ftruncate,unlink
 
 all_or_nothing() {
-    dump fc.db >now
+    dump >now
     cmp -s now before || cmp -s now after || { diff before now; diff after now; }
 }
 anything() { :; } # each of its steps is all or nothing: what comes at the end tells
 
 @test "fc-apply, killed at each of its writes: new resources" {
-    dump fc.db >before
+    dump >before
     keep
     fc-apply -f one.json
-    dump fc.db >after
+    dump >after
     kills all_or_nothing fc-apply -f one.json
 }
 
 @test "fc-apply, killed at each of its writes: changed ones" {
     fc-apply -f one.json
     fc-work drain
-    dump fc.db >before
+    dump >before
     keep
     fc-apply -f two.json
-    dump fc.db >after
+    dump >after
     kills all_or_nothing fc-apply -f two.json
 }
 
 @test "fc-delete, killed at each of its writes" {
     fc-apply -f one.json
     fc-work drain
-    dump fc.db >before
+    dump >before
     keep
     fc-delete -y fleet/shops
-    dump fc.db >after
+    dump >after
     AGAIN=(fc-delete -y --ignore-missing fleet/shops)
     kills all_or_nothing fc-delete -y fleet/shops
 }
@@ -122,8 +169,8 @@ anything() { :; } # each of its steps is all or nothing: what comes at the end t
     keep
     fc-work drain
     # Rendering and rollout may come in another order then, by way of another version.
-    dump() { contents "$@"; }
-    dump fc.db >after
+    dump() { contents; }
+    dump >after
     # The first run takes back what was leased, which is due again a while later.
     again() { at_time +2m fc-work drain && at_time +5m fc-work drain; }
     AGAIN=(again)
@@ -136,21 +183,74 @@ anything() { :; } # each of its steps is all or nothing: what comes at the end t
     request_of device-0123456789abcdef
     answers 201 bootstrap /api/v1/enrollmentrequests --json "$(enrollment_of device-0123456789abcdef)"
     stop "$API_PID"
-    dump fc.db >before
+    dump >before
     keep
     fc-enroll approve device-0123456789abcdef
-    dump fc.db >after
+    dump >after
     again() { fc-enroll approve device-0123456789abcdef 2>&1 | grep -Eq '^$|approved'; }
     AGAIN=(again)
     kills all_or_nothing fc-enroll approve device-0123456789abcdef
 }
 
+# fleet SELECTOR CONTENT
+fleet() {
+    jq -nc --argjson sel "$1" --arg content "$2" '{apiVersion: "flightctl.io/v1beta1", kind: "Fleet",
+        metadata: {name: "shops"}, spec: {selector: {matchLabels: $sel}, template: {spec: {config:
+        [{name: "c", inline: [{path: "/etc/x", content: $content}]}]}}}}'
+}
+
+@test "a fleet that takes in others, killed at each of its writes" {
+    fc-apply -f one.json
+    fc-work drain
+    fc-apply - <<<'{"apiVersion": "flightctl.io/v1beta1", "kind": "Device", "metadata": {"name": "c", "labels": {"app": "bar"}}}'
+    fleet '{"app": "bar"}' two >moved.json
+    dump >before
+    keep
+    fc-apply -f moved.json
+    dump >after
+    kills all_or_nothing fc-apply -f moved.json
+}
+
+@test "a step of a rollout, killed at each of its writes" {
+    fc-apply -f one.json
+    fc-work drain
+    fc-apply -f two.json
+    dump >before
+    keep
+    fc-rollout step shops
+    dump >after
+    kills all_or_nothing fc-rollout step shops
+}
+
+@test "fc-history undo, killed at each of its writes" {
+    fc-apply -f one.json
+    fc-work drain
+    fc-apply -f two.json
+    dump >before
+    keep
+    fc-history undo -y --to 1 fleet/shops
+    dump >after
+    kills all_or_nothing fc-history undo -y --to 1 fleet/shops
+}
+
+init_on_server() {
+    psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE ${PG_NAME}_kept"
+    dump >after
+    again() { fc-store init || fc-select devices; }
+    AGAIN=(again)
+    kills anything fc-store init
+}
+
 @test "fc-store init, killed at each of its writes, makes one when it runs again" {
+    case $FC_STORE in
+    sqlite:*) ;;
+    *) init_on_server; return ;;
+    esac
     rm fc.db*
     mkdir kept
     : >kept/fc.db # restore has something to copy; an empty file is none yet
     fc-store init
-    dump fc.db >after
+    dump >after
     again() { fc-store init || fc-select devices; }
     AGAIN=(again)
     kills anything fc-store init

@@ -137,3 +137,38 @@ killed() {
     same 0 "$(sqlite3 fc.db "SELECT count(*) FROM device WHERE updated = 'UpToDate'")"
     same 2500 "$(sqlite3 fc.db "SELECT count(*) FROM device WHERE updated = 'OutOfDate'")"
 }
+
+# add N: counts an annotation on, N times; what came between is a conflict, and another try.
+add() {
+    local n=0 rc
+
+    while [ "$n" -lt "$1" ]; do
+        rc=0
+        fc-select device/counter -o json | jq -c '.metadata.annotations.n =
+            ((.metadata.annotations.n // "0" | tonumber) + 1 | tostring)' | fc-apply >/dev/null 2>>err || rc=$?
+        case $rc in
+        0) n=$((n + 1)) ;;
+        4) ;;
+        *) echo "status $rc" >>failed ;;
+        esac
+    done
+}
+
+@test "writers at once lose no update, and are told of conflicts" {
+    local pids=() pid
+
+    fc-apply - <<<'{"apiVersion": "flightctl.io/v1beta1", "kind": "Device", "metadata": {"name": "counter"}}'
+    : >err
+    for _ in 1 2 3 4; do
+        add 10 3>&- &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    [ ! -e failed ] || { cat failed err; return 1; }
+    same '"40"' "$(fc-select device/counter -q .metadata.annotations.n)"
+    # A line each, of nothing but conflicts.
+    same "" "$(grep -v 'was changed meanwhile' err || :)"
+    fc-select device/counter -o json | jq -c '.metadata.annotations.n = "0" | .metadata.resourceVersion = "40"' >old.json
+    expect 4 fc-apply -f old.json
+    has "$stderr" "resourceVersion is 41, not 40"
+}
