@@ -255,7 +255,7 @@ const char *res_meta_name(const struct res *r)
 
 int res_validate(const struct res *r, struct err *e)
 {
-    jv doc AUTO_JV = jv_object(), meta = jv_object();
+    jv doc AUTO_JV = jv_object(), meta;
     struct violation v;
 
     if (!is_uuid(r->uid))
@@ -268,6 +268,7 @@ int res_validate(const struct res *r, struct err *e)
         return err_set(e, FC_INVALID, "name: must be PARENT/NAME");
     json_sets(&doc, "apiVersion", API_VERSION);
     json_sets(&doc, "kind", r->kind->name);
+    meta = jv_object();
     json_sets(&meta, "name", res_meta_name(r));
     if (r->kind->flags & KIND_LABELS)
         json_set(&meta, "labels", jv_parse(r->labels));
