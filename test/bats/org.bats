@@ -153,12 +153,14 @@ d0002 /etc/motd default of d0002' "$(files)"
     # Nothing of the devices is touched by the change itself.
     same '"1"' "$(fc-select device/d2500 --org a -o json |
         jq '.metadata.annotations["device-controller/renderedVersion"]')"
-    fc-work drain >/dev/null
+    expect 0 fc-work drain -v
+    has "$stderr" "fc-work: render: defaults done"
     same 2500 "$(files --org a | grep -c '/etc/motd hello d')"
     same "" "$(files)"
     organization a "$(motd 'hello {{ .metadata.name }}')" |
         jq -c '.spec.displayName = "A"' | fc-apply
-    same "" "$(fc-work drain -n 2>/dev/null || fc-work drain)"
+    expect 0 fc-work drain -v
+    hasnt "$stderr" "done" # what changes no defaults is no task
     organization a '{}' | fc-apply
     fc-work drain >/dev/null
     same "" "$(files --org a)"
@@ -172,9 +174,8 @@ d0002 /etc/motd default of d0002' "$(files)"
     for at in 1 2 3 4; do
         organization a "$(motd "round $at")" | fc-apply
         # One fsync a commit: the first is of task recovery, then come the chunks.
-        strace -f -o /dev/null -e trace=fdatasync,fsync \
-            -e inject=fdatasync,fsync:signal=KILL:when=$((at + 1)) fc-work drain >/dev/null 2>&1 ||
-            :
+        run -137 strace -f -o /dev/null -e trace=fdatasync,fsync \
+            -e inject=fdatasync,fsync:signal=KILL:when=$((at + 1)) fc-work drain
         at_time +10m fc-work drain >/dev/null # the lease is over
         at_time +20m fc-work drain >/dev/null # and the pause after it
         same 2500 "$(files --org a | grep -c "/etc/motd round $at")"
