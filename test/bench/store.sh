@@ -159,6 +159,7 @@ pages() {
 }
 
 gets() {
+    "$build/bench/query" "$FC_STORE" get d "$devices" $GETS >/dev/null # what comes first warms up
     case $db in
     sqlite) bare=$("$build/bench/query" bare-sqlite "$made/fc.db" d "$devices" $GETS) ;;
     postgres) bare=$("$build/bench/query" bare-postgres "$FC_STORE" d "$devices" $GETS) ;;
