@@ -216,7 +216,7 @@ static int list(struct select *s, const struct kind *k, struct err *e)
     if (res_list(&s->session.store, &q, &it, e) < 0)
         return -1;
     while ((rc = res_next(it, &r, e)) == 1) {
-        if ((rc = show(s, a, &r, e)) < 0)
+        if ((rc = show(s, a, &r, e)) < 0 && e->code != FC_NOTFOUND) /* deleted just now */
             break;
         arena_reset(a);
     }

@@ -71,6 +71,7 @@ static int list(struct call *c, enum kind_id kind, const char *parent, struct er
     struct selector sel;
     struct res r;
     int64_t n = 0, left = 0;
+    size_t end;
     int rc;
 
     if (parse_query(c, &q, &sel, e) < 0)
@@ -83,11 +84,17 @@ static int list(struct call *c, enum kind_id kind, const char *parent, struct er
             next = arena_strdup(c->a, r.name);
             break;
         }
-        if (n > 1)
+        end = items.len;
+        if (end)
             buf_addc(&items, ',');
         if (res_write(c->s, c->a, &r, c->now, 0, &items, e) < 0) {
-            rc = -1;
-            break;
+            if (e->code != FC_NOTFOUND) {
+                rc = -1;
+                break;
+            }
+            items.len = end; /* deleted just now */
+            if (end)
+                items.p[end] = '\0';
         }
     }
     res_list_end(it);

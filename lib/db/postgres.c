@@ -181,7 +181,8 @@ static int pg_begin(struct db *d, bool write, struct err *e)
             break;
         if (p->c) { /* it began, and the lock was not to be had */
             PQclear(pg_query(p, "ROLLBACK", p->limit, NULL));
-            return -1;
+            return write && p->replica ? err_set(e, FC_DENIED, "%s: the store cannot be written: "
+                "the server is a replica", d->path) : -1;
         }
         if (!again || pg_reconnect(p, e) < 0)
             return -1;

@@ -94,8 +94,9 @@ void pg_watch_free(struct pg_watch *w);
 /* --- text (postgres_sql.c) ------------------------------------------------------------------- */
 
 /* A statement as PostgreSQL reads it, for the caller to free: $N for ?N, the table seen of the
- * lossy side by its name alone. *nparams: the largest N. */
-char *pg_translate(const char *sql, int *nparams);
+ * lossy side by its name alone, or (not seen) an empty one: a replica has none. *nparams: the
+ * largest N. */
+char *pg_translate(const char *sql, bool seen, int *nparams);
 /* The statements of a migration, with this database's types. */
 char *pg_translate_tables(const char *sql);
 

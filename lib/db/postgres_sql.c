@@ -35,7 +35,11 @@ static size_t word_at(const char *s)
     return n;
 }
 
-char *pg_translate(const char *sql, int *nparams)
+/* What stands for the lossy side where it cannot be read. */
+static const char unseen[] = "(SELECT CAST(NULL AS bigint) AS id, CAST(NULL AS bigint) AS at "
+    "WHERE 1 = 0)";
+
+char *pg_translate(const char *sql, bool seen, int *nparams)
 {
     struct buf b = BUF_INIT;
     size_t n;
@@ -53,9 +57,10 @@ char *pg_translate(const char *sql, int *nparams)
             buf_printf(&b, "$%d", i);
             n = (size_t)(end - sql);
         } else if ((n = word_at(sql)) > 0) {
-            if (n == 4 && strncmp(sql, "seen.seen", 9) == 0 && word_at(sql + 5) == 4)
-                n = 5; /* without the schema */
-            else
+            if (n == 4 && strncmp(sql, "seen.seen", 9) == 0 && word_at(sql + 5) == 4) {
+                buf_adds(&b, seen ? "seen" : unseen);
+                n = 9;
+            } else
                 buf_add(&b, sql, n);
         } else
             buf_add(&b, sql, n = 1);

@@ -44,8 +44,8 @@ struct stmt *pg_prepare(struct db *d, const char *sql, bool kept, struct err *e)
 {
     struct pg_stmt *st = xcalloc(1, sizeof *st);
 
-    (void)d, (void)e;
-    st->sql = pg_translate(sql, &st->n);
+    (void)e;
+    st->sql = pg_translate(sql, !pg_of(d)->replica, &st->n);
     st->kept = kept;
     st->reads = strncasecmp(sql + strspn(sql, " \n("), "SELECT", 6) == 0;
     st->value = xcalloc((size_t)st->n + 1, sizeof *st->value);

@@ -74,6 +74,21 @@ int device_get(struct store *s, struct arena *a, int64_t id, struct device *out,
     return 1;
 }
 
+int device_last_seen(struct store *s, int64_t id, int64_t *at, struct err *e)
+{
+    struct stmt *st;
+    int rc;
+
+    *at = 0;
+    if (db_attach_seen(s->db, e) < 0 || !(st = STMT(s, SQL_device_last_seen, e, id)))
+        return -1;
+    if ((rc = st_step(st, e)) == 1) {
+        *at = st_col_int(st, 0);
+        st_reset(st);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
 int device_stale(struct store *s, int64_t id, int stale, struct err *e)
 {
     return RUN(s, SQL_device_stale, e, id, stale) < 0 ? -1 : 0;

@@ -19,6 +19,9 @@ SELECT d.id, d.stale, d.rendered, d.hash, d.rendered_at, d.fetched, d.reported, 
     d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0), d.floor, d.failed
 FROM device d LEFT JOIN seen.seen seen ON seen.id = d.id WHERE d.id = ?1
 
+-- :name device_last_seen
+SELECT at FROM seen.seen WHERE id = ?1
+
 -- :name device_stale
 UPDATE device SET stale = ?2 WHERE id = ?1 AND stale < ?2
 

@@ -203,9 +203,10 @@ void res_metadata_write(struct buf *b, const struct res *r)
     buf_addc(b, '}');
 }
 
-int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now, unsigned flags,
-    struct buf *b, struct err *e)
+int res_write(struct store *store, struct arena *a, const struct res *r, int64_t now,
+    unsigned flags, struct buf *b, struct err *e)
 {
+    struct store reads = *store, *s = &reads; /* where the row came from */
     struct device d = {0};
     struct rollout o = {0};
     struct member *m = NULL;
@@ -213,11 +214,14 @@ int res_write(struct store *s, struct arena *a, const struct res *r, int64_t now
     bool org = r->kind->effects & EFFECT_ORG;
     int n = 0, rc;
 
+    reads.db = store_reader(store);
     if (r->kind->id == KIND_DEVICE) {
         if ((rc = device_get(s, a, r->id, &d, e)) < 0 || (n = member_list(s, a, r->id, &m, e)) < 0)
             return -1;
         if (rc == 0)
-            return err_set(e, FC_FAIL, "device %s has no row of its own", r->name);
+            return err_set(e, FC_NOTFOUND, "Device of name \"%s\" not found", r->name);
+        if (s->db != store->db && device_last_seen(store, r->id, &d.last_seen, e) < 0)
+            return -1;
         if (flags & VIEW_RENDERED && d.hash && rendered_get(s, a, d.hash, &spec, e) < 0)
             return -1;
     }
