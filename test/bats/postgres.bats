@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# once: the sanitizers have run what is the same in the files for both databases
 # A store in PostgreSQL: what can be wrong with one, a server that restarts, hangs or is full, poolers
 # and replicas. What is the same on both databases is tested by the files that run on both.
 load helpers
