@@ -212,13 +212,30 @@ static int seen_make(struct sqlite *side, const char *store, struct err *e)
 }
 
 static const char seen_tables[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-    "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS seen (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
+    "back INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX IF NOT EXISTS seen_at ON seen (at)";
+/* Those of earlier versions have no such column. */
+static const char seen_back[] = "ALTER TABLE seen ADD COLUMN back INTEGER NOT NULL DEFAULT 0";
+static const char seen_index[] = "CREATE INDEX IF NOT EXISTS seen_back ON seen (back)";
+
+static bool has_back(sqlite3 *h, const char *db)
+{
+    return sqlite3_table_column_metadata(h, db, "seen", "back", NULL, NULL, NULL, NULL, NULL) ==
+        SQLITE_OK;
+}
 
 static int seen_setup(struct sqlite *side, struct err *e)
 {
     int rc = sqlite3_exec(side->h, seen_tables, NULL, NULL, NULL);
 
+    if (rc == SQLITE_OK && !has_back(side->h, "main")) {
+        rc = sqlite3_exec(side->h, seen_back, NULL, NULL, NULL);
+        if (rc == SQLITE_ERROR && has_back(side->h, "main")) /* another process was faster */
+            rc = SQLITE_OK;
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(side->h, seen_index, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
 }
 
@@ -394,7 +411,7 @@ static int sqlite_attach_seen(struct db *db, struct err *e)
     }
     d->seen = true;
     /* Whoever makes it just now may not be done, or was killed. */
-    if (sqlite3_table_column_metadata(d->h, "seen", "seen", "at", NULL, NULL, NULL, NULL, NULL))
+    if (!has_back(d->h, "seen"))
         return make_seen(db, e);
     return 0;
 }

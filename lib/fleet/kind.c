@@ -13,9 +13,11 @@
 
 /* What every stored kind can be selected by. */
 #define STORED_FIELDS \
-    {"metadata.name", FIELD_STRING}, \
-    {"metadata.owner", FIELD_STRING}, \
-    {"metadata.creationTimestamp", FIELD_TIME}
+    {"metadata.name", FIELD_STRING, FIELD_NAME}, \
+    {"metadata.owner", FIELD_STRING, FIELD_OWNER}, \
+    {"metadata.creationTimestamp", FIELD_TIME, FIELD_CREATED}
+
+const struct field fields_stored[] = {STORED_FIELDS, {0}};
 
 const struct kind kinds[] = {
     {
@@ -29,13 +31,13 @@ const struct kind kinds[] = {
         .effects = EFFECT_DEVICE,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"metadata.alias", FIELD_STRING},
-            {"metadata.nameOrAlias", FIELD_STRING},
-            {"status.summary.status", FIELD_STRING},
-            {"status.applicationsSummary.status", FIELD_STRING},
-            {"status.updated.status", FIELD_STRING},
-            {"status.lifecycle.status", FIELD_STRING},
-            {"status.capabilities.osMode", FIELD_STRING}),
+            {"metadata.alias", FIELD_STRING, FIELD_ALIAS},
+            {"metadata.nameOrAlias", FIELD_STRING, FIELD_NAME_OR_ALIAS},
+            {"status.summary.status", FIELD_STRING, FIELD_SUMMARY},
+            {"status.applicationsSummary.status", FIELD_STRING, FIELD_APPLICATIONS},
+            {"status.updated.status", FIELD_STRING, FIELD_UPDATED},
+            {"status.lifecycle.status", FIELD_STRING, FIELD_LIFECYCLE},
+            {"status.capabilities.osMode", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"ALIAS", "metadata.labels.alias", COL_TEXT, false},
@@ -59,7 +61,7 @@ const struct kind kinds[] = {
         .effects = EFFECT_FLEET,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"spec.template.spec.os.image", FIELD_STRING}),
+            {"spec.template.spec.os.image", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"OWNER", "metadata.owner", COL_TEXT, false},
@@ -98,8 +100,8 @@ const struct kind kinds[] = {
         .flags = KIND_APPLY | KIND_LABELS | KIND_REQUEST | KIND_STATUS,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"status.approval.approved", FIELD_BOOL},
-            {"status.certificate", FIELD_STRING}),
+            {"status.approval.approved", FIELD_BOOL, FIELD_MEMBER},
+            {"status.certificate", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"ALIAS", "spec.labels.alias", COL_TEXT, false},
@@ -121,7 +123,7 @@ const struct kind kinds[] = {
         .effects = EFFECT_CSR,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"status.certificate", FIELD_STRING}),
+            {"status.certificate", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"OWNER", "metadata.owner", COL_TEXT, false},
@@ -141,10 +143,10 @@ const struct kind kinds[] = {
         .effects = EFFECT_SOURCE,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"spec.type", FIELD_STRING},
-            {"spec.url", FIELD_STRING},
-            {"spec.registry", FIELD_STRING},
-            {"spec.accessMode", FIELD_STRING}),
+            {"spec.type", FIELD_STRING, FIELD_MEMBER},
+            {"spec.url", FIELD_STRING, FIELD_MEMBER},
+            {"spec.registry", FIELD_STRING, FIELD_MEMBER},
+            {"spec.accessMode", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"TYPE", "spec.type", COL_TEXT, false},
@@ -163,8 +165,8 @@ const struct kind kinds[] = {
         .flags = KIND_APPLY | KIND_LABELS | KIND_STATUS,
         .fields = FIELDS(
             STORED_FIELDS,
-            {"spec.repository", FIELD_STRING},
-            {"spec.type", FIELD_STRING}),
+            {"spec.repository", FIELD_STRING, FIELD_MEMBER},
+            {"spec.type", FIELD_STRING, FIELD_MEMBER}),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},
             {"REPOSITORY", "spec.repository", COL_TEXT, false},
@@ -183,12 +185,14 @@ const struct kind kinds[] = {
         .schema = "Event",
         .flags = KIND_LOG,
         .fields = FIELDS(
-            STORED_FIELDS,
-            {"reason", FIELD_STRING},
-            {"actor", FIELD_STRING},
-            {"type", FIELD_STRING},
-            {"involvedObject.name", FIELD_STRING},
-            {"involvedObject.kind", FIELD_STRING}),
+            {"metadata.name", FIELD_STRING, FIELD_LOG},
+            {"metadata.owner", FIELD_STRING, FIELD_LOG},
+            {"metadata.creationTimestamp", FIELD_TIME, FIELD_LOG},
+            {"reason", FIELD_STRING, FIELD_LOG},
+            {"actor", FIELD_STRING, FIELD_LOG},
+            {"type", FIELD_STRING, FIELD_LOG},
+            {"involvedObject.name", FIELD_STRING, FIELD_LOG},
+            {"involvedObject.kind", FIELD_STRING, FIELD_LOG}),
         .columns = COLUMNS(
             {"AGE", "metadata.creationTimestamp", COL_AGO, false},
             {"KIND", "involvedObject.kind", COL_TEXT, false},
@@ -244,10 +248,10 @@ const struct kind kinds[] = {
         .schema = "Label",
         .flags = KIND_CATALOG,
         .fields = FIELDS(
-            {"metadata.name", FIELD_STRING},
-            {"metadata.labels.key", FIELD_STRING},
-            {"metadata.labels.value", FIELD_STRING},
-            {"metadata.labels.keyOrValue", FIELD_STRING}),
+            {"metadata.name", FIELD_STRING, FIELD_LOG},
+            {"metadata.labels.key", FIELD_STRING, FIELD_LOG},
+            {"metadata.labels.value", FIELD_STRING, FIELD_LOG},
+            {"metadata.labels.keyOrValue", FIELD_STRING, FIELD_LOG}),
         .columns = COLUMNS(
             {"KEY", "key", COL_TEXT, false},
             {"VALUE", "value", COL_TEXT, false}),

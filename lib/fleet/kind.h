@@ -52,9 +52,20 @@ enum kind_flag {
 
 enum field_type { FIELD_STRING, FIELD_TIME, FIELD_BOOL };
 
-struct field { /* selectable by a field selector */
-    const char *name; /* "metadata.owner" */
+/* Where a selectable field lives in the store, so that it can be sought there. */
+enum field_home {
+    FIELD_MEMBER,        /* member of spec or status: a row of table label with the key "@NAME" */
+    FIELD_NAME, FIELD_OWNER, FIELD_CREATED, /* columns of a resource */
+    FIELD_ALIAS,         /* the label "alias" */
+    FIELD_NAME_OR_ALIAS,
+    FIELD_SUMMARY, FIELD_APPLICATIONS, FIELD_UPDATED, FIELD_LIFECYCLE, /* states of a device */
+    FIELD_LOG,           /* of an event or the label catalogue: of no resource */
+};
+
+struct field { /* selectable by a field selector: field.h */
+    const char *name; /* "metadata.owner": its path in a document, but for the two of aliases */
     enum field_type type;
+    enum field_home home;
 };
 
 struct kind {
@@ -71,6 +82,7 @@ struct kind {
 };
 
 extern const struct kind kinds[]; /* ended by a row with id KIND_NONE */
+extern const struct field fields_stored[]; /* those of every stored kind; ended by {0} */
 
 const struct kind *kind_by_id(enum kind_id id); /* a broken invariant when there is none */
 /* By name, singular, plural or short name, in any case. NULL when unknown. */

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+#include "fleet/field.h"
+
 enum tok_kind {
     TOK_END, TOK_WORD, TOK_COMMA, TOK_OPEN, TOK_CLOSE, TOK_NOT, TOK_EQ, TOK_NE, TOK_ORDER,
 };
@@ -23,6 +26,8 @@ struct parser {
     const char *text, *pos;
     struct tok tok; /* the one to look at next */
     size_t strings; /* so far, of SELECTOR_STRINGS */
+    const struct field *fields; /* what may be selected by; NULL: labels */
+    const struct field *field;  /* that of the requirement */
     struct err *err;
 };
 
@@ -118,8 +123,8 @@ static bool is_word(const struct parser *p, const char *word)
 
 static int unsupported(const struct parser *p)
 {
-    return err_set(p->err, FC_INVALID, "at %d: unsupported operator \"%.*s\" for labels", column(p),
-        (int)p->tok.n, p->tok.p);
+    return err_set(p->err, FC_INVALID, "at %d: unsupported operator \"%.*s\" for %s", column(p),
+        (int)p->tok.n, p->tok.p, p->field ? p->field->name : "labels");
 }
 
 static int push(struct parser *p, struct strings *l, const char *s)
@@ -134,20 +139,59 @@ static int push(struct parser *p, struct strings *l, const char *s)
     return 0;
 }
 
+static int unknown_field(const struct parser *p, const char *name)
+{
+    struct buf known AUTO_BUF = BUF_INIT;
+
+    fields_write(&known, p->fields);
+    return err_set(p->err, FC_INVALID, "at %d: unable to resolve selector name \"%.80s\". "
+        "Supported selectors are: [%s]", column(p), name, known.p);
+}
+
 static int parse_key(struct parser *p, struct strings *keys)
 {
     const char *s;
 
     if (p->tok.kind != TOK_WORD)
-        return expected(p, "a label key");
+        return expected(p, p->fields ? "a field" : "a label key");
     s = arena_strndup(p->arena, p->tok.p, p->tok.n);
-    if (!is_label_key(s))
+    if (p->fields && !(p->field = field_find(p->fields, s)))
+        return unknown_field(p, s);
+    if (!p->fields && !is_label_key(s))
         return err_set(p->err, FC_INVALID, "at %d: '%.300s' is not a valid label key", column(p),
             s);
     if (push(p, keys, s) < 0)
         return -1;
     advance(p);
     return 0;
+}
+
+/* The value as it is compared: of a boolean "true" or "false", as existing servers read them. */
+static int check_field_value(const struct parser *p, const char **s)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+    int64_t at;
+
+    switch (p->field->type) {
+    case FIELD_STRING:
+        return 0;
+    case FIELD_TIME:
+        if (time_parse(*s, &at) == 0)
+            return 0;
+        return err_set(p->err, FC_INVALID, "at %d: '%.80s' is not a time such as "
+            "2026-05-04T03:02:01Z", column(p), *s);
+    case FIELD_BOOL:
+        for (size_t i = 0; i < LEN(yes); i++) {
+            if (strcmp(*s, yes[i]) == 0 || strcmp(*s, no[i]) == 0) {
+                *s = strcmp(*s, yes[i]) == 0 ? "true" : "false";
+                return 0;
+            }
+        }
+        return err_set(p->err, FC_INVALID, "at %d: '%.80s' is neither true nor false", column(p),
+            *s);
+    }
+    die("field type %d", (int)p->field->type);
 }
 
 /* A value may be empty: then the token stays. */
@@ -158,7 +202,9 @@ static int parse_value(struct parser *p, struct strings *values)
 
     if (word)
         s = arena_strndup(p->arena, p->tok.p, p->tok.n);
-    if (!is_label_value(s))
+    if (p->field && check_field_value(p, &s) < 0)
+        return -1;
+    if (!p->field && !is_label_value(s))
         return err_set(p->err, FC_INVALID, "at %d: '%.80s' is not a valid label value", column(p),
             s);
     if (push(p, values, s) < 0)
@@ -229,8 +275,42 @@ static int parse_values(struct parser *p, struct strings *values, size_t nkeys, 
     return 0;
 }
 
+/* contains, <, > and their kin, which only some fields know. Sets *done when it was one. */
+static int parse_search(struct parser *p, struct sel_req *r, struct strings *values, bool *done)
+{
+    bool contains = is_word(p, "contains"), order = p->tok.kind == TOK_ORDER;
+    bool equal = p->tok.n == 2;
+    const char *s;
+
+    *done = contains || order || is_word(p, "notcontains");
+    if (!*done)
+        return 0;
+    if (!p->field || (order ? p->field->type != FIELD_TIME :
+        p->field->type != FIELD_STRING || !field_is_column(p->field)))
+        return unsupported(p);
+    if (!order)
+        r->op = contains ? SEL_CONTAINS : SEL_NOT_CONTAINS;
+    else if (*p->tok.p == '<')
+        r->op = equal ? SEL_LE : SEL_LT;
+    else
+        r->op = equal ? SEL_GE : SEL_GT;
+    advance(p);
+    if (p->tok.kind != TOK_WORD)
+        return expected(p, "a value");
+    s = memchr(p->tok.p, '%', p->tok.n);
+    if (!order && s)
+        return err_set(p->err, FC_INVALID, "at %d: the value must not contain '%%'", column(p));
+    return parse_value(p, values);
+}
+
 static int parse_operation(struct parser *p, struct sel_req *r, struct strings *values, bool set)
 {
+    bool done;
+
+    if (parse_search(p, r, values, &done) < 0)
+        return -1;
+    if (done)
+        return 0;
     if (p->tok.kind == TOK_EQ || p->tok.kind == TOK_NE) {
         r->op = p->tok.kind == TOK_EQ ? SEL_IN : SEL_NOT_IN;
         advance(p);
@@ -241,8 +321,6 @@ static int parse_operation(struct parser *p, struct sel_req *r, struct strings *
         advance(p);
         return parse_values(p, values, r->nkeys, set);
     }
-    if (p->tok.kind == TOK_ORDER || is_word(p, "contains") || is_word(p, "notcontains"))
-        return unsupported(p);
     if (set)
         return expected(p, "an operator after the set of keys");
     if (p->tok.kind == TOK_END || p->tok.kind == TOK_COMMA) {
@@ -255,8 +333,9 @@ static int parse_operation(struct parser *p, struct sel_req *r, struct strings *
 static int parse_requirement(struct parser *p, struct sel_req *r)
 {
     struct strings keys = {0}, values = {0};
-    bool set = p->tok.kind == TOK_OPEN;
+    bool set = p->tok.kind == TOK_OPEN && !p->fields; /* of fields there is one a requirement */
 
+    p->field = NULL;
     if (p->tok.kind == TOK_NOT) {
         advance(p);
         if (parse_key(p, &keys) < 0)
@@ -274,6 +353,7 @@ static int parse_requirement(struct parser *p, struct sel_req *r)
         if (parse_operation(p, r, &values, set) < 0)
             return -1;
     }
+    r->field = p->field;
     r->nkeys = keys.n;
     r->keys = keys.s;
     r->nvalues = values.n / keys.n;
@@ -281,14 +361,17 @@ static int parse_requirement(struct parser *p, struct sel_req *r)
     return 0;
 }
 
-int selector_parse(struct arena *a, const char *text, struct selector *out, struct err *e)
+static int parse(struct arena *a, const char *text, const struct field *fields,
+    struct selector *out, struct err *e)
 {
-    struct parser p = {.arena = a, .text = text, .pos = text, .err = e};
+    struct parser p = {.arena = a, .text = text, .pos = text, .fields = fields, .err = e};
     size_t cap = 0;
 
     *out = (struct selector){0};
     if (strnlen(text, SELECTOR_TEXT + 1) > SELECTOR_TEXT)
         return err_set(e, FC_INVALID, "a selector of more than %d bytes", SELECTOR_TEXT);
+    if (!utf8_valid(text, strlen(text)))
+        return err_set(e, FC_INVALID, "not UTF-8");
     advance(&p);
     if (p.tok.kind == TOK_END)
         return 0;
@@ -303,6 +386,17 @@ int selector_parse(struct arena *a, const char *text, struct selector *out, stru
             return expected(&p, "',' or end");
         advance(&p);
     }
+}
+
+int selector_parse(struct arena *a, const char *text, struct selector *out, struct err *e)
+{
+    return parse(a, text, NULL, out, e);
+}
+
+int selector_parse_fields(struct arena *a, const char *text, const struct field *fields,
+    struct selector *out, struct err *e)
+{
+    return parse(a, text, fields, out, e);
 }
 
 /* --- the form in resources -------------------------------------------------------------------- */
@@ -453,120 +547,4 @@ int selector_from_json(struct arena *a, jv v, struct selector *out, struct err *
     }
     out->nothing = out->n == 0;
     return 0;
-}
-
-/* --- matching and writing --------------------------------------------------------------------- */
-
-static bool has_label(jv labels, const char *key)
-{
-    AUTO_JV jv v = json_get(labels, key);
-
-    return jv_get_kind(v) == JV_KIND_STRING;
-}
-
-static bool label_is(jv labels, const char *key, const char *value)
-{
-    AUTO_JV jv v = json_get(labels, key);
-
-    return jv_get_kind(v) == JV_KIND_STRING && !strcmp(jv_string_value(v), value);
-}
-
-static bool in_values(const struct sel_req *r, jv labels)
-{
-    size_t i, k;
-
-    for (i = 0; i < r->nvalues; i++) {
-        for (k = 0; k < r->nkeys && label_is(labels, r->keys[k], r->values[i * r->nkeys + k]); k++)
-            ;
-        if (k == r->nkeys)
-            return true;
-    }
-    return false;
-}
-
-static bool req_match(const struct sel_req *r, jv labels)
-{
-    size_t k;
-
-    switch (r->op) {
-    case SEL_EXISTS:
-        for (k = 0; k < r->nkeys && has_label(labels, r->keys[k]); k++)
-            ;
-        return k == r->nkeys;
-    case SEL_NOT_EXISTS:
-        for (k = 0; k < r->nkeys && !has_label(labels, r->keys[k]); k++)
-            ;
-        return k == r->nkeys;
-    case SEL_IN:
-        return in_values(r, labels);
-    case SEL_NOT_IN:
-        return !in_values(r, labels);
-    }
-    die("selector operator %d", (int)r->op);
-}
-
-bool selector_match(const struct selector *s, jv labels)
-{
-    size_t i;
-
-    if (s->nothing)
-        return false;
-    for (i = 0; i < s->n; i++)
-        if (!req_match(&s->req[i], labels))
-            return false;
-    return true;
-}
-
-/* v or (v1,v2) */
-static void write_tuple(struct buf *b, const char *const *v, size_t n)
-{
-    size_t i;
-
-    if (n > 1)
-        buf_addc(b, '(');
-    for (i = 0; i < n; i++) {
-        if (i)
-            buf_addc(b, ',');
-        buf_adds(b, v[i]);
-    }
-    if (n > 1)
-        buf_addc(b, ')');
-}
-
-static void write_req(struct buf *b, const struct sel_req *r)
-{
-    size_t i;
-
-    if (r->op == SEL_NOT_EXISTS)
-        buf_addc(b, '!');
-    write_tuple(b, r->keys, r->nkeys);
-    if (r->op == SEL_EXISTS || r->op == SEL_NOT_EXISTS)
-        return;
-    if (r->nvalues == 1) {
-        buf_adds(b, r->op == SEL_IN ? "=" : "!=");
-        write_tuple(b, r->values, r->nkeys);
-        return;
-    }
-    buf_adds(b, r->op == SEL_IN ? " in (" : " notin (");
-    for (i = 0; i < r->nvalues; i++) {
-        if (i)
-            buf_addc(b, ',');
-        write_tuple(b, r->values + i * r->nkeys, r->nkeys);
-    }
-    buf_addc(b, ')');
-}
-
-void selector_write(struct buf *b, const struct selector *s)
-{
-    size_t i;
-
-    if (s->nothing) {
-        buf_adds(b, "<nothing>");
-        return;
-    }
-    for (i = 0; i < s->n; i++) {
-        if (i)
-            buf_addc(b, ',');
-        write_req(b, &s->req[i]);
-    }
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "db/sqlite_file.h"
 #include "service/service.h"
+#include "store/index.h"
 #include "store/ints.h"
 
 struct fleet {
@@ -189,7 +190,7 @@ static int owner(struct check *c, const struct res *r, struct err *e)
 static int labels_differ(struct check *c, const struct res *r, struct err *e)
 {
     struct stmt *st = db_stmt(c->s->db, SQL_check_labels, e);
-    jv want AUTO_JV = res_label_rows(r);
+    jv want AUTO_JV = index_rows(r, INDEX_USER | INDEX_STATUS);
     int n = 0, rc;
 
     if (!st)
@@ -215,7 +216,7 @@ static int labels(struct check *c, const struct res *r, struct err *e)
         return rc;
     problem(c, r->kind->name, r->name, c->o->fix, "its label rows are not those of its labels");
     return c->o->fix && (RUN(c->s, SQL_check_labels_drop, e, r->id) < 0 ||
-        res_label_rows_add(c->s, r, e) < 0) ? -1 : 0;
+        index_add(c->s, r, e) < 0) ? -1 : 0;
 }
 
 static bool is_member(const struct member *m, int n, int64_t fleet)

@@ -154,29 +154,22 @@ struct walk_run {
 static int matching(struct store *s, int64_t org, const struct selector *sel, struct ids *out,
     struct err *e)
 {
+    struct sql_select how = {.org = org, .kind = kind_by_id(KIND_DEVICE), .labels = sel};
     struct sql_buf q = {0};
     struct stmt *st;
-    int rc;
+    int rc = -1;
 
-    if (sel->nothing)
-        return 0;
-    sql_add(&q, "SELECT r.id");
-    sql_from(&q, sel);
-    /* Not r.org and r.kind where an index of labels has them: that misleads a planner. */
-    sql_add(&q, strcmp(q.id, "r.id") ? "WHERE 1 = 1" : "WHERE r.org = ");
-    if (strcmp(q.id, "r.id") == 0) {
-        sql_int_param(&q, org);
-        sql_add(&q, " AND r.kind = ");
-        sql_int_param(&q, KIND_DEVICE);
-    }
-    sql_selector(&q, sel, org, KIND_DEVICE);
-    st = sql_prepare(s, &q, e);
-    sql_free(&q);
-    if (!st)
+    if (sql_plan(s, &how, e) < 0)
         return -1;
-    while ((rc = st_step(st, e)) == 1)
+    sql_add(&q, "SELECT r.id");
+    sql_from(&q, &how, NULL);
+    sql_add(&q, "WHERE ");
+    sql_where(&q, &how, NULL);
+    st = sql_prepare(s, &q, e);
+    while (st && (rc = st_step(st, e)) == 1)
         ids_add(out, st_col_int(st, 0));
     st_free(st);
+    sql_free(&q);
     if (out->n)
         qsort(out->id, out->n, sizeof *out->id, by_id);
     return rc;

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the system keeps about devices: rendered versions, memberships, assigned versions.
 -- device.stale: 0 rendered, 1 to be rendered, 2 to be rendered under a new version even if equal.
+-- device.disconnected: as schema.sql says.
 -- device_fleet.state: see enum assignment in store/device.h; batch -1: in none of the rollout's.
 
 -- :name device_insert
 INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, floor,
     failed, failure, spec_valid, spec_message, spec_since, overlap_since, conditions, updated,
-    updated_info, summary, applications, lifecycle)
+    updated_info, summary, applications, lifecycle, disconnected)
 VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL, 'Unknown',
-    'Unknown', 'Unknown')
+    'Unknown', 'Unknown', 2)
 
 -- :name device_poll
 SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2

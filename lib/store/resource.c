@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/index.h"
 
 static void read_row(struct stmt *st, struct arena *a, struct res *out)
 {
@@ -62,60 +63,6 @@ int res_get_id(struct store *s, struct arena *a, int64_t id, struct res *out, st
     return one_row(st, a, out, e);
 }
 
-static int label_row(struct store *s, const struct res *r, enum sql verb, const char *key,
-    const char *value, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, verb, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, r->org);
-    st_int(st, 2, r->kind->id);
-    st_text(st, 3, key);
-    st_text(st, 4, value);
-    st_text(st, 5, r->name);
-    if (verb == SQL_label_add)
-        st_int(st, 6, r->id);
-    return st_run(st, e) < 0 ? -1 : 0;
-}
-
-/* Writes or removes the rows of those labels of r that `other` does not have alike. */
-static int label_rows(struct store *s, const struct res *r, enum sql verb, const char *labels,
-    const char *other, struct err *e)
-{
-    jv mine, theirs;
-    int rc = 0;
-
-    if (strcmp(labels, "{}") == 0 || (other && strcmp(labels, other) == 0))
-        return 0;
-    mine = jv_parse(labels); /* from the store: checked when it was written */
-    theirs = other ? jv_parse(other) : jv_object();
-    jv_object_foreach(mine, key, value) {
-        const char *k = jv_string_value(key), *v = jv_string_value(value);
-        jv same = jv_object_get(jv_copy(theirs), jv_copy(key));
-
-        if (rc == 0 && !(jv_get_kind(same) == JV_KIND_STRING &&
-            strcmp(jv_string_value(same), v) == 0))
-            rc = label_row(s, r, verb, k, v, e);
-        jv_free(same);
-        jv_free(key);
-        jv_free(value);
-    }
-    jv_free(mine);
-    jv_free(theirs);
-    return rc;
-}
-
-jv res_label_rows(const struct res *r)
-{
-    return r->kind->flags & KIND_LABELS ? jv_parse(r->labels) : jv_object();
-}
-
-int res_label_rows_add(struct store *s, const struct res *r, struct err *e)
-{
-    return r->kind->flags & KIND_LABELS ? label_rows(s, r, SQL_label_add, r->labels, NULL, e) : 0;
-}
-
 int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
 {
     struct stmt *st;
@@ -159,7 +106,7 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
     st_text(st, 3, r->status);
     if (st_run(st, e) < 0)
         return -1;
-    return r->kind->flags & KIND_LABELS ? label_rows(s, r, SQL_label_add, r->labels, NULL, e) : 0;
+    return index_add(s, r, e);
 }
 
 int res_update(struct store *s, const struct res *old, struct res *new, struct err *e)
@@ -187,11 +134,7 @@ int res_update(struct store *s, const struct res *old, struct res *new, struct e
     st_text(st, 6, new->spec);
     if (st_run(st, e) < 0)
         return -1;
-    if (!(old->kind->flags & KIND_LABELS))
-        return 0;
-    if (label_rows(s, old, SQL_label_del, old->labels, new->labels, e) < 0)
-        return -1;
-    return label_rows(s, old, SQL_label_add, new->labels, old->labels, e);
+    return index_update(s, old, new, e);
 }
 
 int res_set_status(struct store *s, int64_t id, const char *status, struct err *e)
@@ -202,7 +145,7 @@ int res_set_status(struct store *s, int64_t id, const char *status, struct err *
         return -1;
     st_int(st, 1, id);
     st_text(st, 2, status);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_run(st, e) < 0 ? -1 : index_status(s, id, status, e);
 }
 
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e)
@@ -220,7 +163,7 @@ int res_delete(struct store *s, const struct res *r, struct err *e)
 {
     struct stmt *st;
 
-    if (r->kind->flags & KIND_LABELS && label_rows(s, r, SQL_label_del, r->labels, NULL, e) < 0)
+    if (index_delete(s, r->id, e) < 0)
         return -1;
     if (!(st = db_stmt(s->db, SQL_res_delete, e)))
         return -1;
@@ -288,84 +231,67 @@ int res_validate(const struct res *r, struct err *e)
 struct res_iter {
     struct store *s;
     struct res_query q;
+    struct sql_select sel; /* how the query runs: chosen once for all pages */
     struct stmt *st;
-    char *bound;  /* text that a parameter borrows */
-    int64_t page; /* rows that were asked for; 0: all there are */
-    int64_t got;  /* of them */
-    char *after;  /* name that the page begins behind, or NULL; a parameter, too */
-    char *last;   /* name that it ended with, or NULL */
+    struct sql_buf sql; /* texts that parameters borrow */
+    int64_t page;       /* rows that were asked for */
+    int64_t got;        /* of them */
+    char *from;         /* what the page begins with, or NULL */
+    char *next;         /* what the next one does: behind the last name of a full page */
 };
 
-static void list_conditions(struct sql_buf *q, const struct res_query *l, const char *after,
-    char **prefix)
+static int plan(struct store *s, const struct res_query *l, struct sql_select *out, struct err *e)
 {
-    size_t i;
+    *out = (struct sql_select){.org = res_scope(l->kind, l->org), .kind = l->kind,
+        .labels = l->labels, .fields = l->fields, .now = l->now};
+    return sql_plan(s, out, e);
+}
 
-    sql_add(q, "r.org = ");
-    sql_int_param(q, res_scope(l->kind, l->org));
-    sql_add(q, " AND r.kind = ");
-    sql_int_param(q, l->kind->id);
-    if (l->from) {
-        sql_add(q, " AND ");
-        sql_add(q, q->name);
-        sql_add(q, " >= ");
-        sql_text_param(q, l->from);
-    }
-    if (after) {
-        sql_add(q, " AND ");
-        sql_add(q, q->name);
-        sql_add(q, " > ");
-        sql_text_param(q, after);
-    }
-    if (l->parent) {
-        /* "parent/" and its successor "parent0", one behind the other */
-        size_t n = strlen(l->parent);
-
-        *prefix = xmalloc(2 * (n + 2));
-        snprintf(*prefix, n + 2, "%s/", l->parent);
-        snprintf(*prefix + n + 2, n + 2, "%s0", l->parent);
+static void list_conditions(struct sql_buf *q, const struct sql_select *sel,
+    const struct res_query *l)
+{
+    sql_where(q, sel, l->from);
+    if (l->parent) { /* from "parent/" up to its successor "parent0" */
         sql_add(q, " AND r.name >= ");
-        sql_text_param(q, *prefix);
+        sql_own_param(q, xasprintf("%s/", l->parent));
         sql_add(q, " AND r.name < ");
-        sql_text_param(q, *prefix + n + 2);
+        sql_own_param(q, xasprintf("%s0", l->parent));
     }
     if (l->names) {
         sql_add(q, " AND r.name IN (");
-        for (i = 0; i < l->nnames; i++) {
+        for (size_t i = 0; i < l->nnames; i++) {
             if (i)
                 sql_add(q, ",");
             sql_text_param(q, l->names[i]);
         }
         sql_add(q, ")");
     }
-    if (l->labels)
-        sql_selector(q, l->labels, res_scope(l->kind, l->org), l->kind->id);
 }
 
 static int read_page(struct res_iter *it, struct err *e)
 {
-    const struct res_query *l = &it->q;
-    struct sql_buf q = {0};
+    struct res_query *l = &it->q;
+    struct sql_buf *q = &it->sql;
 
     st_free(it->st);
-    free(it->bound);
-    it->bound = NULL;
-    free(it->after);
-    it->after = it->last;
-    it->last = NULL;
+    sql_free(q);
+    if (it->next) {
+        free(it->from);
+        l->from = it->from = it->next;
+        it->next = NULL;
+    }
     it->got = 0;
     it->page = l->limit && l->limit < LIST_MAX ? l->limit : LIST_MAX;
-    sql_add(&q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
+    sql_add(q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
         "r.owner, r.labels, r.annotations, r.spec, s.status");
-    sql_from(&q, l->labels);
-    sql_add(&q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
-    list_conditions(&q, l, it->after, &it->bound);
-    sql_add(&q, " ORDER BY ");
-    sql_add(&q, q.name);
-    sql_add(&q, " LIMIT ");
-    sql_int_param(&q, it->page);
-    it->st = sql_prepare_read(it->s, &q, e);
-    sql_free(&q);
+    sql_from(q, &it->sel, l->from);
+    sql_add(q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
+    list_conditions(q, &it->sel, l);
+    sql_add(q, " ORDER BY ");
+    sql_add(q, sql_name(&it->sel));
+    sql_add(q, " LIMIT ");
+    sql_int_param(q, it->page);
+    it->st = sql_prepare_read(it->s, q, e);
     return it->st ? 0 : -1;
 }
 
@@ -374,7 +300,7 @@ int res_list(struct store *s, const struct res_query *l, struct res_iter **it, s
     *it = xcalloc(1, sizeof **it);
     (*it)->s = s;
     (*it)->q = *l;
-    if (read_page(*it, e) == 0)
+    if (plan(s, l, &(*it)->sel, e) == 0 && read_page(*it, e) == 0)
         return 0;
     res_list_end(*it);
     *it = NULL;
@@ -383,33 +309,34 @@ int res_list(struct store *s, const struct res_query *l, struct res_iter **it, s
 
 int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struct err *e)
 {
+    struct sql_select sel;
     struct sql_buf q = {0};
-    char *prefix = NULL;
     struct stmt *st;
     int64_t n = -1;
 
+    if (plan(s, l, &sel, e) < 0)
+        return -1;
     sql_add(&q, "SELECT count(*) FROM (SELECT 1");
-    sql_from(&q, l->labels);
+    sql_from(&q, &sel, l->from);
     sql_add(&q, "WHERE ");
-    list_conditions(&q, l, NULL, &prefix);
+    list_conditions(&q, &sel, l);
     if (cap) {
         sql_add(&q, " LIMIT ");
         sql_int_param(&q, cap);
     }
     sql_add(&q, ") AS page");
     st = sql_prepare_read(s, &q, e);
-    sql_free(&q);
     if (st && st_step(st, e) == 1)
         n = st_col_int(st, 0);
     st_free(st);
-    free(prefix);
+    sql_free(&q);
     return n;
 }
 
 /* The next page, if this one was full and more are wanted. 1: there may be rows. */
 static int turn_page(struct res_iter *it, struct err *e)
 {
-    if (!it->page || it->got < it->page || it->q.limit == it->got)
+    if (it->got < it->page || it->q.limit == it->got)
         return 0;
     if (it->q.limit)
         it->q.limit -= it->got;
@@ -425,8 +352,8 @@ int res_next(struct res_iter *it, struct res *out, struct err *e)
     if (rc != 1)
         return rc;
     read_row(it->st, NULL, out);
-    if (++it->got == it->page)
-        it->last = xstrdup(out->name);
+    if (++it->got == it->page) /* no name goes on with so small a byte */
+        it->next = xasprintf("%s\x01", out->name);
     return 1;
 }
 
@@ -435,8 +362,8 @@ void res_list_end(struct res_iter *it)
     if (!it)
         return;
     st_free(it->st);
-    free(it->bound);
-    free(it->after);
-    free(it->last);
+    sql_free(&it->sql);
+    free(it->from);
+    free(it->next);
     free(it);
 }

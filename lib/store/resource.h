@@ -3,8 +3,7 @@
 #ifndef FC_STORE_RESOURCE_H
 #define FC_STORE_RESOURCE_H
 
-#include "fleet/kind.h"
-#include "fleet/selector.h"
+#include "store/select.h"
 #include "store/store.h"
 
 struct res {
@@ -45,9 +44,6 @@ int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e)
 /* Is a row what its kind's schema allows? FC_INVALID with the member and what is wrong; its texts
  * must be JSON. */
 int res_validate(const struct res *r, struct err *e);
-/* The rows of table label that a resource is to have, {key: value}; and to write them. */
-jv res_label_rows(const struct res *r);
-int res_label_rows_add(struct store *s, const struct res *r, struct err *e);
 int res_delete(struct store *s, const struct res *r, struct err *e);
 
 /* Ids of up to max resources with a label, in any order. How many. */
@@ -58,6 +54,8 @@ struct res_query {
     int64_t org;
     const struct kind *kind;
     const struct selector *labels; /* NULL: all */
+    const struct selector *fields; /* NULL: all; of the kind's */
+    int64_t now;                   /* where fields are states of devices: which time's */
     const char *parent;            /* KIND_CHILD: only those of this parent, or NULL */
     const char *const *names;      /* only these, or NULL */
     size_t nnames;
@@ -73,32 +71,5 @@ int res_next(struct res_iter *it, struct res *out, struct err *e);
 void res_list_end(struct res_iter *it); /* NULL is fine */
 /* How many match, counted up to cap (0: all). -1: error. */
 int64_t res_count(struct store *s, const struct res_query *q, int64_t cap, struct err *e);
-
-/* --- compiled selectors (select.c) ----------------------------------------------------------- */
-
-/* SQL text with its parameters, in order. */
-struct sql_buf {
-    struct buf text;
-    struct sql_param {
-        const char *s; /* borrowed; NULL: n */
-        int64_t n;
-    } *param;
-    size_t n;
-    const char *id, *name; /* columns of the row that drives the query: sql_from */
-};
-void sql_add(struct sql_buf *q, const char *text);
-/* Appends "?N" and the parameter. */
-void sql_text_param(struct sql_buf *q, const char *s);
-void sql_int_param(struct sql_buf *q, int64_t n);
-/* " FROM ... " for rows of resources named `r` that sel (may be NULL) picks; sql_selector is due
- * with the same one. Names are to be compared and sorted as q->name, ids joined as q->id: an index
- * may have them in this order. */
-void sql_from(struct sql_buf *q, const struct selector *sel);
-/* The condition: " AND ..." for each requirement. */
-void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind);
-struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e); /* and bound */
-/* The same for a list or a count, on a replica where there is one: store_reader. */
-struct stmt *sql_prepare_read(struct store *s, const struct sql_buf *q, struct err *e);
-void sql_free(struct sql_buf *q);
 
 #endif

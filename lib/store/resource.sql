@@ -49,3 +49,16 @@ DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND n
 
 -- :name label_some
 SELECT id FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 LIMIT ?5
+-- :name label_forget
+DELETE FROM label WHERE id = ?1
+
+-- The resource, and its rows of fields in its status.
+-- :name index_of
+SELECT r.org, r.kind, r.name, l.key, l.value FROM resource r
+LEFT JOIN label l ON l.id = r.id AND l.key >= '@status.' AND l.key < '@status/'
+WHERE r.id = ?1
+
+-- :name index_page
+SELECT r.id, r.org, r.name, r.spec, s.status
+FROM resource r JOIN resource_status s ON s.id = r.id
+WHERE r.kind = ?1 AND r.id > ?2 ORDER BY r.id LIMIT ?3

@@ -94,15 +94,13 @@ static int64_t count_of(struct store *s, const struct sql_buf *q, struct err *e)
 }
 
 /* Which devices a batch may pick from: members that match its selector. */
-static void matching(struct sql_buf *q, int64_t org, int64_t fleet, const struct selector *sel)
+static void matching(struct sql_buf *q, int64_t fleet, const struct sql_select *how)
 {
-    sql_from(q, sel);
-    sql_add(q, "JOIN device_fleet m ON m.device = ");
-    sql_add(q, q->id);
-    sql_add(q, " AND m.device = r.id WHERE m.fleet = ");
+    sql_from(q, how, NULL);
+    sql_add(q, "JOIN device_fleet m ON m.device = r.id WHERE m.fleet = ");
     sql_int_param(q, fleet);
-    if (sel)
-        sql_selector(q, sel, org, KIND_DEVICE);
+    sql_add(q, " AND ");
+    sql_where(q, how, NULL);
 }
 
 /* Those of them that do not have the version, were seen lately, and that no other fleet is busy
@@ -119,20 +117,20 @@ static void candidates(struct sql_buf *q, int64_t fleet, int64_t version, int64_
     sql_add(q, ")");
 }
 
-static int64_t batch_size(struct store *s, int64_t org, int64_t fleet, int64_t version,
-    const struct batch *b, const struct selector *sel, int64_t seen_since, struct err *e)
+static int64_t batch_size(struct store *s, int64_t fleet, int64_t version, const struct batch *b,
+    const struct sql_select *how, int64_t seen_since, struct err *e)
 {
     struct sql_buf all = {0}, have = {0}, rest = {0};
     int64_t n_all, n_have, n_rest, n = -1;
 
     sql_add(&all, "SELECT count(*) ");
-    matching(&all, org, fleet, sel);
+    matching(&all, fleet, how);
     sql_add(&have, "SELECT count(*) ");
-    matching(&have, org, fleet, sel);
+    matching(&have, fleet, how);
     sql_add(&have, " AND m.assigned = ");
     sql_int_param(&have, version);
     sql_add(&rest, "SELECT count(*) ");
-    matching(&rest, org, fleet, sel);
+    matching(&rest, fleet, how);
     candidates(&rest, fleet, version, seen_since);
     if ((n_all = count_of(s, &all, e)) >= 0 && (n_have = count_of(s, &have, e)) >= 0 &&
         (n_rest = count_of(s, &rest, e)) >= 0)
@@ -152,35 +150,41 @@ static int64_t run_sql(struct store *s, const struct sql_buf *q, struct err *e)
     return n;
 }
 
-/* The batch's selector, *out NULL where it has none. */
-static int batch_selector(struct arena *a, const struct batch *b, struct selector **out,
-    struct err *e)
+/* How the devices that a batch may pick from are found. */
+static int batch_plan(struct store *s, struct arena *a, int64_t org, const struct batch *b,
+    struct sql_select *how, struct err *e)
 {
-    *out = NULL;
-    if (!jv_is_valid(b->selector))
-        return 0;
-    *out = arena_alloc(a, sizeof **out);
-    return selector_from_json(a, b->selector, *out, e);
+    struct selector *sel = arena_alloc(a, sizeof *sel);
+
+    *how = (struct sql_select){.org = org, .kind = kind_by_id(KIND_DEVICE)};
+    if (db_attach_seen(s->db, e) < 0)
+        return -1;
+    if (jv_is_valid(b->selector)) {
+        if (selector_from_json(a, b->selector, sel, e) < 0)
+            return -1;
+        how->labels = sel;
+    }
+    return sql_plan(s, how, e);
 }
 
 int64_t rollout_size(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
     const struct batch *b, int64_t now, struct err *e)
 {
-    struct selector *sel;
+    struct sql_select how;
 
-    if (db_attach_seen(s->db, e) < 0 || batch_selector(a, b, &sel, e) < 0)
+    if (batch_plan(s, a, org, b, &how, e) < 0)
         return -1;
-    return batch_size(s, org, fleet, version, b, sel, now - SUMMARY_DISCONNECTED, e);
+    return batch_size(s, fleet, version, b, &how, now - SUMMARY_DISCONNECTED, e);
 }
 
 static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
     int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e)
 {
     int64_t since = now - SUMMARY_DISCONNECTED, n;
+    struct sql_select how;
     struct sql_buf q = {0};
-    struct selector *psel;
 
-    if (batch_selector(a, b, &psel, e) < 0)
+    if (batch_plan(s, a, org, b, &how, e) < 0)
         return -1;
     sql_add(&q, "UPDATE device_fleet SET state = 1, message = NULL, assigned = ");
     sql_int_param(&q, version);
@@ -191,10 +195,10 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     sql_add(&q, " WHERE fleet = ");
     sql_int_param(&q, fleet);
     sql_add(&q, " AND device IN (SELECT m.device ");
-    matching(&q, org, fleet, psel);
+    matching(&q, fleet, &how);
     candidates(&q, fleet, version, since);
     sql_add(&q, " ORDER BY ");
-    sql_add(&q, q.name);
+    sql_add(&q, sql_name(&how));
     sql_add(&q, " LIMIT ");
     sql_int_param(&q, max);
     sql_add(&q, ")");

@@ -155,7 +155,8 @@ CREATE UNIQUE INDEX task_dedupe ON task (dedupe) WHERE state = 0;
 CREATE INDEX task_due ON task (state, queue, due);
 
 -- Revisions are counted by resource, and keep what undoing needs. Whether a device was silent for
--- too long is a column that a sweep keeps, so that states can be sought in an index.
+-- too long is a column that a sweep keeps, so that states can be sought in an index: 0 it was seen
+-- lately, 1 it is silent, 2 it was never seen. Table label gets the rows of fields (index.h).
 -- :name migrate_2
 ALTER TABLE revision ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE revision ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
@@ -171,6 +172,13 @@ CREATE INDEX revision_at ON revision (org, at);
 ALTER TABLE device ADD COLUMN disconnected INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX device_hash ON device (hash) WHERE hash IS NOT NULL;
 CREATE INDEX device_disconnected ON device (id) WHERE disconnected = 1;
+UPDATE device SET disconnected = 2;
+CREATE INDEX device_summary ON device (org, summary, disconnected, name, id);
+CREATE INDEX device_applications ON device (org, applications, disconnected, name, id);
+CREATE INDEX device_updated ON device (org, updated, disconnected, name, id);
+CREATE INDEX device_lifecycle ON device (org, lifecycle, name, id);
+CREATE INDEX device_silent ON device (org, disconnected, name, id);
+CREATE INDEX resource_created ON resource (org, kind, created, name, id);
 -- Events are followed in the order in which they were committed; they name the fleet of a template
 -- version, and keep the metadata of what was deleted or relabelled.
 ALTER TABLE event ADD COLUMN tx INTEGER NOT NULL DEFAULT 0;
@@ -182,3 +190,6 @@ CREATE INDEX event_org ON event (org, tx, seq);
 ALTER TABLE rollout ADD COLUMN walk INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollout ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollout ADD COLUMN remaining INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX event_involved ON event (org, name, tx, seq);
+CREATE INDEX event_reason ON event (org, reason, tx, seq);
+CREATE INDEX event_warning ON event (org, tx, seq) WHERE type = 'Warning';

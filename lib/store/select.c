@@ -1,165 +1,336 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Label selectors compiled to SQL. The first requirement that pins one key to one value drives the
- * query: its rows of the label index come in the order of names, so that a page ends where it is
- * full. The other requirements are tested for each row.
- */
+/* Selectors: what is tested for each row, and what drives the query. */
+#include "store/select.h"
+
 #include <string.h>
 
-#include "store/resource.h"
+#include "fleet/field.h"
+#include "fleet/summary.h"
+#include "store/arms.h"
 
-void sql_add(struct sql_buf *q, const char *text)
+/* The key of table label that requirement r is about, its first one: in `own` if it is made up. */
+static const char *label_key(const struct sel_req *r, char **own)
 {
-    buf_adds(&q->text, text);
+    if (!r->field)
+        return r->keys[0];
+    if (r->field->home == FIELD_ALIAS || r->field->home == FIELD_NAME_OR_ALIAS)
+        return "alias";
+    return *own = xasprintf("@%s", r->field->name);
 }
 
-static struct sql_param *param(struct sql_buf *q)
+void sql_label_key(struct sql_buf *q, const struct sel_req *r)
 {
-    q->param = xreallocarray(q->param, q->n + 1, sizeof *q->param);
-    q->n++;
-    buf_printf(&q->text, "?%zu", q->n);
-    return &q->param[q->n - 1];
+    char *own = NULL;
+    const char *key = label_key(r, &own);
+
+    if (own)
+        sql_own_param(q, own);
+    else
+        sql_text_param(q, key);
 }
 
-void sql_text_param(struct sql_buf *q, const char *s)
+void sql_label_value(struct sql_buf *q, const struct sel_req *r, const char *value)
 {
-    *param(q) = (struct sql_param){.s = s};
+    struct buf hash AUTO_BUF = BUF_INIT;
+    const char *s = r->field && r->field->home == FIELD_MEMBER ?
+        field_indexed(&hash, value, strlen(value)) : value;
+
+    if (s == value)
+        sql_text_param(q, s);
+    else
+        sql_own_param(q, buf_steal(&hash));
 }
 
-void sql_int_param(struct sql_buf *q, int64_t n)
+enum field_home sql_home(const struct sql_select *l, const struct sel_req *r)
 {
-    *param(q) = (struct sql_param){.n = n};
+    if (!r->field)
+        return FIELD_MEMBER;
+    return r->field->home == FIELD_NAME && l->kind->flags & KIND_CHILD ? FIELD_MEMBER :
+        r->field->home;
 }
 
-/* "SELECT 1 FROM label l WHERE ..." for one key of row r, with a value or a list of them. */
-static void label_of(struct sql_buf *q, const char *key, const struct sel_req *r, size_t column)
-{
-    size_t i;
+/* --- tests ------------------------------------------------------------------------------------ */
 
-    sql_add(q, "SELECT 1 FROM label l WHERE l.id = r.id AND l.key = ");
-    sql_text_param(q, key);
+/* "SELECT 1 FROM label l WHERE ..." for the rows of r that have one of the values (none: any) of
+ * the column of a key set. By name where the rows walk in its order, through the same pages. */
+static void label_of(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r,
+    size_t column)
+{
+    sql_add(q, "SELECT 1 FROM label l WHERE ");
+    if (r->nvalues == 1) {
+        sql_add(q, "l.org = ");
+        sql_int_param(q, l->org);
+        sql_add(q, " AND l.kind = ");
+        sql_int_param(q, l->kind->id);
+        sql_add(q, " AND l.name = r.name");
+    } else {
+        sql_add(q, "l.id = r.id");
+    }
+    sql_add(q, " AND l.key = ");
+    if (r->field)
+        sql_label_key(q, r);
+    else
+        sql_text_param(q, r->keys[column]);
     if (!r->nvalues)
         return;
     sql_add(q, " AND l.value IN (");
-    for (i = 0; i < r->nvalues; i++) {
+    for (size_t i = 0; i < r->nvalues; i++) {
         if (i)
             sql_add(q, ",");
-        sql_text_param(q, r->values[i * r->nkeys + column]);
+        sql_label_value(q, r, r->values[i * r->nkeys + column]);
     }
     sql_add(q, ")");
 }
 
 /* One tuple of a key set: all keys have their values. */
-static void tuple(struct sql_buf *q, const struct sel_req *r, size_t t)
+static void tuple(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r, size_t t)
 {
-    size_t k;
-
-    for (k = 0; k < r->nkeys; k++) {
-        struct sel_req one = {SEL_IN, 1, &r->keys[k], 1, &r->values[t * r->nkeys + k]};
+    for (size_t k = 0; k < r->nkeys; k++) {
+        struct sel_req one = {.op = SEL_IN, .nkeys = 1, .keys = &r->keys[k], .nvalues = 1,
+            .values = &r->values[t * r->nkeys + k]};
 
         sql_add(q, k ? " AND EXISTS (" : "EXISTS (");
-        label_of(q, r->keys[k], &one, 0);
+        label_of(q, l, &one, 0);
         sql_add(q, ")");
     }
 }
 
-static void requirement(struct sql_buf *q, const struct sel_req *r)
+/* A requirement on rows of table label, as it is without its negation. */
+static void labels_test(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r)
 {
-    bool negative = r->op == SEL_NOT_IN || r->op == SEL_NOT_EXISTS;
-    size_t t;
-
-    sql_add(q, negative ? " AND NOT " : " AND ");
     if (r->nkeys == 1) {
         sql_add(q, "EXISTS (");
-        label_of(q, r->keys[0], r, 0);
+        if (sel_positive(r->op) == SEL_CONTAINS) {
+            struct sel_req any = *r;
+
+            any.nvalues = 0;
+            any.op = SEL_EXISTS;
+            label_of(q, l, &any, 0);
+            any = *r;
+            any.op = SEL_CONTAINS;
+            sql_add(q, " AND ");
+            sql_column(q, "l.value", &any);
+        } else {
+            label_of(q, l, r, 0);
+        }
         sql_add(q, ")");
         return;
     }
     sql_add(q, "(");
-    for (t = 0; t < r->nvalues; t++) {
+    for (size_t t = 0; t < r->nvalues; t++) {
         sql_add(q, t ? " OR (" : "(");
-        tuple(q, r, t);
+        tuple(q, l, r, t);
         sql_add(q, ")");
     }
     sql_add(q, ")");
 }
 
-static size_t driver(const struct selector *sel)
+const char *sql_state_column(enum field_home home)
 {
-    size_t i;
-
-    for (i = 0; sel && !sel->nothing && i < sel->n; i++) {
-        const struct sel_req *r = &sel->req[i];
-
-        if (r->op == SEL_IN && r->nkeys == 1 && r->nvalues == 1)
-            return i;
+    switch (home) {
+    case FIELD_SUMMARY: return "summary";
+    case FIELD_APPLICATIONS: return "applications";
+    case FIELD_UPDATED: return "updated";
+    case FIELD_LIFECYCLE: return "lifecycle";
+    case FIELD_MEMBER:
+    case FIELD_NAME:
+    case FIELD_OWNER:
+    case FIELD_CREATED:
+    case FIELD_ALIAS:
+    case FIELD_NAME_OR_ALIAS:
+    case FIELD_LOG:
+        break;
     }
-    return SIZE_MAX;
+    die("field home %d is no state of a device", (int)home);
 }
 
-void sql_from(struct sql_buf *q, const struct selector *sel)
+void sql_state(struct sql_buf *q, enum field_home home, int64_t now)
 {
-    bool drives = driver(sel) != SIZE_MAX;
-
-    sql_add(q, drives ? " FROM label k CROSS JOIN resource r " : " FROM resource r ");
-    q->id = drives ? "k.id" : "r.id";
-    q->name = drives ? "k.name" : "r.name";
+    sql_add(q, "CASE WHEN ");
+    if (home == FIELD_LIFECYCLE)
+        sql_add(q, "1 = 1");
+    else {
+        sql_add(q, "n.at >= ");
+        sql_int_param(q, now - SUMMARY_DISCONNECTED);
+        if (home == FIELD_UPDATED) /* of one that was never seen it is known */
+            sql_add(q, " OR coalesce(n.at, 0) = 0");
+    }
+    sql_add(q, " THEN d.");
+    sql_add(q, sql_state_column(home));
+    sql_add(q, " ELSE 'Unknown' END");
 }
 
-void sql_selector(struct sql_buf *q, const struct selector *sel, int64_t org, int kind)
+static void state_test(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r)
 {
-    size_t i, seek = driver(sel);
+    struct sql_buf state = {0};
 
-    if (sel->nothing) {
-        sql_add(q, " AND 1 = 0");
+    if (r->op == SEL_EXISTS || r->op == SEL_NOT_EXISTS) { /* each device has one */
+        sql_add(q, r->op == SEL_EXISTS ? "1 = 1" : "1 = 0");
         return;
     }
-    if (seek != SIZE_MAX) {
-        sql_add(q, " AND r.id = k.id AND k.org = ");
-        sql_int_param(q, org);
-        sql_add(q, " AND k.kind = ");
-        sql_int_param(q, kind);
-        sql_add(q, " AND k.key = ");
-        sql_text_param(q, sel->req[seek].keys[0]);
-        sql_add(q, " AND k.value = ");
-        sql_text_param(q, sel->req[seek].values[0]);
+    state.n = q->n; /* parameters go on counting */
+    state.param = q->param;
+    sql_add(&state, "(SELECT ");
+    sql_state(&state, r->field->home, l->now);
+    sql_add(&state, " FROM device d LEFT JOIN seen.seen n ON n.id = d.id WHERE d.id = r.id)");
+    q->n = state.n;
+    q->param = state.param;
+    sql_column(q, state.text.p, r);
+    buf_free(&state.text);
+}
+
+static void test(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r)
+{
+    bool negative = sel_positive(r->op) != r->op;
+    enum field_home home = sql_home(l, r);
+    struct sel_req positive = *r;
+
+    sql_add(q, " AND ");
+    switch (home) {
+    case FIELD_NAME:
+        sql_column(q, "r.name", r);
+        return;
+    case FIELD_MEMBER:
+    case FIELD_ALIAS:
+        sql_add(q, negative ? "NOT " : "");
+        labels_test(q, l, r);
+        return;
+    case FIELD_NAME_OR_ALIAS:
+        positive.op = sel_positive(r->op);
+        sql_add(q, negative ? "NOT (" : "(");
+        sql_column(q, "r.name", &positive);
+        sql_add(q, " OR ");
+        labels_test(q, l, &positive);
+        sql_add(q, ")");
+        return;
+    case FIELD_OWNER:
+        sql_column(q, "r.owner", r);
+        return;
+    case FIELD_CREATED:
+        sql_column(q, "r.created", r);
+        return;
+    case FIELD_SUMMARY:
+    case FIELD_APPLICATIONS:
+    case FIELD_UPDATED:
+    case FIELD_LIFECYCLE:
+        state_test(q, l, r);
+        return;
+    case FIELD_LOG:
+        break;
     }
-    for (i = 0; i < sel->n; i++)
-        if (i != seek)
-            requirement(q, &sel->req[i]);
+    die("field home %d", (int)home);
 }
 
-static struct stmt *prepare(struct db *d, const struct sql_buf *q, struct err *e)
-{
-    struct stmt *st = db_prepare(d, q->text.p, e);
-    size_t i;
+/* --- the query -------------------------------------------------------------------------------- */
 
-    if (!st)
-        return NULL;
-    for (i = 0; i < q->n; i++) {
-        if (q->param[i].s)
-            st_text(st, (int)i + 1, q->param[i].s);
-        else
-            st_int(st, (int)i + 1, q->param[i].n);
+static bool nothing(const struct sql_select *l)
+{
+    return (l->labels && l->labels->nothing) || (l->fields && l->fields->nothing);
+}
+
+const char *sql_name(const struct sql_select *l)
+{
+    return l->drive ? "k.name" : "r.name";
+}
+
+void sql_from(struct sql_buf *q, const struct sql_select *l, const char *from)
+{
+    if (!l->drive) {
+        sql_add(q, " FROM resource r ");
+        return;
     }
-    return st;
+    sql_add(q, " FROM (");
+    sql_arms(q, l, l->drive, from);
+    sql_add(q, ") k CROSS JOIN resource r ");
 }
 
-struct stmt *sql_prepare(struct store *s, const struct sql_buf *q, struct err *e)
+void sql_where(struct sql_buf *q, const struct sql_select *l, const char *from)
 {
-    return prepare(s->db, q, e);
+    const struct selector *const both[] = {l->labels, l->fields};
+
+    if (l->drive) { /* the arms have organization and kind: again they would mislead a planner */
+        sql_add(q, "r.id = k.id");
+    } else {
+        sql_add(q, "r.org = ");
+        sql_int_param(q, l->org);
+        sql_add(q, " AND r.kind = ");
+        sql_int_param(q, l->kind->id);
+        if (from) {
+            sql_add(q, " AND r.name >= ");
+            sql_text_param(q, from);
+        }
+    }
+    if (nothing(l))
+        sql_add(q, " AND 1 = 0");
+    for (size_t i = 0; i < LEN(both); i++)
+        for (size_t n = 0; both[i] && n < both[i]->n; n++)
+            /* one value of one label is just what its arm picks */
+            if (&both[i]->req[n] != l->drive || !sql_arms_exact(l->drive))
+                test(q, l, &both[i]->req[n]);
 }
 
-struct stmt *sql_prepare_read(struct store *s, const struct sql_buf *q, struct err *e)
+/* How many rows the arms of r pick, up to SQL_PROBE. */
+static int64_t probe(struct store *s, const struct sql_select *l, const struct sel_req *r,
+    struct err *e)
 {
-    /* The record of last contacts is not replicated. */
-    return prepare(strstr(q->text.p, "seen.seen") ? s->db : store_reader(s), q, e);
+    struct sql_buf q = {0};
+    struct stmt *st;
+    int64_t n = -1;
+
+    sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM (");
+    sql_arms(&q, l, r, NULL);
+    sql_add(&q, ") k LIMIT ");
+    sql_int_param(&q, SQL_PROBE);
+    sql_add(&q, ") p");
+    if ((st = sql_prepare(s, &q, e)) && st_step(st, e) == 1)
+        n = st_col_int(st, 0);
+    st_free(st);
+    sql_free(&q);
+    return n;
 }
 
-void sql_free(struct sql_buf *q)
+static bool has_state(const struct selector *sel)
 {
-    buf_free(&q->text);
-    free(q->param);
-    q->param = NULL;
-    q->n = 0;
+    for (size_t i = 0; sel && i < sel->n; i++)
+        if (sel->req[i].field && sel->req[i].field->home >= FIELD_SUMMARY &&
+            sel->req[i].field->home <= FIELD_LIFECYCLE)
+            return true;
+    return false;
+}
+
+int sql_plan(struct store *s, struct sql_select *l, struct err *e)
+{
+    const struct selector *const both[] = {l->labels, l->fields};
+    const struct sel_req *can[2 * SELECTOR_REQS];
+    enum arms how[2 * SELECTOR_REQS];
+    int64_t least = SQL_PROBE;
+    size_t n = 0;
+
+    l->drive = NULL;
+    l->sorted = true;
+    if (nothing(l))
+        return 0;
+    if (has_state(l->fields) && (db_attach_seen(s->db, e) < 0 || sweep_time(s, &l->swept, e) < 0))
+        return -1;
+    for (size_t i = 0; i < LEN(both); i++)
+        for (size_t k = 0; both[i] && k < both[i]->n; k++)
+            if ((how[n] = sql_arms_of(l, &both[i]->req[k])) != ARMS_NONE)
+                can[n++] = &both[i]->req[k];
+    for (size_t i = 0; i < n; i++)
+        if (!l->drive && how[i] == ARMS_SORTED)
+            l->drive = can[i];
+    if (n == 0 || (n == 1 && l->drive))
+        return 0;
+    for (size_t i = 0; i < n && least > 0; i++) {
+        int64_t rows = probe(s, l, can[i], e);
+
+        if (rows < 0)
+            return -1;
+        if (rows < least) {
+            least = rows;
+            l->drive = can[i];
+            l->sorted = how[i] == ARMS_SORTED;
+        }
+    }
+    return 0;
 }

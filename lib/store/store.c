@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "fleet/summary.h"
+#include "store/index.h"
 
 static const struct migration {
     enum sql sql;
@@ -59,7 +61,8 @@ static int migrate_from(struct db *d, int64_t v, const struct migrate_options *o
     bool fresh = v == 0, first = v < 2;
 
     for (; v < STORE_SCHEMA; v++) {
-        if (db_migrate(d, sql_text[migrations[v].sql], (int)v + 1, e) < 0)
+        if (db_migrate(d, sql_text[migrations[v].sql], (int)v + 1, e) < 0 ||
+            (v == 1 && index_fields(&(struct store){.db = d}, e) < 0))
             return err_wrap(e, "schema version %lld to %lld", (long long)v, (long long)v + 1);
         if (o && o->step)
             o->step(o->ctx, (int)v + 1, migrations[v].what);
@@ -457,6 +460,7 @@ int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e)
             break;
         st_int(st, 1, v[i].id);
         st_int(st, 2, v[i].at);
+        st_int(st, 3, SUMMARY_DISCONNECTED);
         if (st_run(st, e) < 0)
             break;
     }
@@ -484,4 +488,20 @@ int seen_drop(struct store *s, const int64_t *ids, size_t n, struct err *e)
         return db_commit(s->seen, e);
     db_rollback(s->seen);
     return -1;
+}
+
+int sweep_time(struct store *s, int64_t *at, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_sweep_time, e);
+    const char *text;
+    int rc;
+
+    *at = 0;
+    if (!st || (rc = st_step(st, e)) < 0)
+        return -1;
+    if (rc == 1 && (text = st_col_text(st, 0, NULL)) && num_parse(text, 0, INT64_MAX, at, "", NULL) < 0)
+        *at = 0;
+    if (rc == 1)
+        st_reset(st);
+    return 0;
 }

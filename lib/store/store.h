@@ -114,5 +114,10 @@ struct seen {
 int seen_write(struct store *s, const struct seen *v, size_t n, struct err *e);
 /* Forgets when these were seen, by their ids; likewise. */
 int seen_drop(struct store *s, const int64_t *ids, size_t n, struct err *e);
+/* When the last sweep wrote device.disconnected: what it says in meta ("sweep", microseconds), as
+ * long as the last-seen that it saw are still there, which the row of SEEN_SWEEP tells: a sweep
+ * writes that one, too, after its commit. 0: never. Wants db_attach_seen. */
+enum { SEEN_SWEEP = 0 };
+int sweep_time(struct store *s, int64_t *at, struct err *e);
 
 #endif

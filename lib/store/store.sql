@@ -38,7 +38,14 @@ SELECT id, uid FROM organization WHERE uid = ?1 OR name = ?1
 -- :name org_uid
 SELECT uid FROM organization WHERE id = ?1
 
--- The lossy side, which has this table alone.
+-- :name sweep_time
+SELECT m.value FROM meta m WHERE m.key = 'sweep'
+    AND EXISTS (SELECT 1 FROM seen.seen n WHERE n.id = 0)
+
+-- The lossy side, which has this table alone. back: when it was seen for the first time, or again
+-- after a silence.
 -- :name seen_put
-INSERT INTO seen (id, at) VALUES (?1, ?2)
-ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE excluded.at > seen.at
+INSERT INTO seen (id, at, back) VALUES (?1, ?2, ?2)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at,
+    back = CASE WHEN excluded.at - seen.at > ?3 THEN excluded.at ELSE seen.back END
+WHERE excluded.at > seen.at
