@@ -25,8 +25,9 @@
 /* What a store has here beside the tables that migrations make: last-seen, which a crash of the
  * server empties, and the count of commits. */
 static const char own_tables[] =
-    ";CREATE UNLOGGED TABLE seen (id BIGINT PRIMARY KEY, at BIGINT NOT NULL);"
-    "CREATE INDEX seen_at ON seen (at);"
+    ";CREATE UNLOGGED TABLE seen (id BIGINT PRIMARY KEY, at BIGINT NOT NULL, "
+    "back BIGINT NOT NULL DEFAULT 0);"
+    "CREATE INDEX seen_at ON seen (at); CREATE INDEX seen_back ON seen (back);"
     "INSERT INTO meta (key, value) VALUES ('fc-commits', '0')";
 
 static void pg_close(struct db *db)

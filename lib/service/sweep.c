@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which devices are silent: last-seen is lossy and apart, and nothing happens in the store when a
- * device falls silent. So now and then a sweep notes who crossed the limit since the last one, or
- * came back, by the index of last-seen, and tells of it.
+ * device falls silent. So now and then a sweep notes who crossed the limit since the last one, came
+ * back, or was seen for the first time, by the indexes of last-seen, and tells of it. When last-seen
+ * itself was lost, all devices are looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +19,16 @@ enum { SWEEP_CHUNK = 200 }; /* devices of one transaction */
 
 static const char swept_key[] = "sweep"; /* in meta: when the last sweep began, us */
 
+/* What is looked for, in this order. */
+enum look { LOST_SIGHT, FIRST_SEEN, FELL_SILENT, CAME_BACK, LOOKS };
+
 struct sweep {
     struct store *s;
     struct device_silence found[SWEEP_CHUNK];
     int n;
-    bool silent;         /* what is looked for: that fell silent, or came back */
+    enum look look;
     int64_t from, limit; /* us, of last-seen */
-    int64_t after;       /* came back: ids above */
+    int64_t after;       /* ids above */
     const struct actor *who;
 };
 
@@ -34,11 +38,28 @@ int device_silent(struct store *s, const struct res *r, bool silent, const struc
     int rc = device_disconnected(s, r->id, silent, e);
 
     if (rc <= 0)
-        return rc; /* somebody else was first */
+        return rc; /* somebody else was first, or it was never seen before */
     return event_of(s, r, who, silent ?
         (struct event){.reason = "DeviceDisconnected", .type = "Warning",
             .message = "The device did not check in for more than 5 minutes."} :
         (struct event){.reason = "DeviceConnected", .message = "The device checks in."}, e);
+}
+
+static int look(struct sweep *w, struct arena *a, struct err *e)
+{
+    switch (w->look) {
+    case LOST_SIGHT:
+        return device_lost_sight(w->s, a, w->after, w->found, SWEEP_CHUNK, e);
+    case FIRST_SEEN:
+        return device_first_seen(w->s, a, w->from, w->found, SWEEP_CHUNK, e);
+    case FELL_SILENT:
+        return device_fell_silent(w->s, a, w->from, w->limit, w->found, SWEEP_CHUNK, e);
+    case CAME_BACK:
+        return device_came_back(w->s, a, w->after, w->limit, w->found, SWEEP_CHUNK, e);
+    case LOOKS:
+        break;
+    }
+    die("sweep %d", (int)w->look);
 }
 
 /* One chunk, in a transaction. */
@@ -46,15 +67,13 @@ static int chunk(struct sweep *w, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
 
-    w->n = w->silent ?
-        device_fell_silent(w->s, a, w->from, w->limit, w->found, SWEEP_CHUNK, e) :
-        device_came_back(w->s, a, w->after, w->limit, w->found, SWEEP_CHUNK, e);
+    w->n = look(w, a, e);
     for (int i = 0; i < w->n; i++) {
         struct res r = {.id = w->found[i].id, .org = w->found[i].org,
             .kind = kind_by_id(KIND_DEVICE), .name = w->found[i].name};
 
-        if ((w->found[i].at ? device_silent(w->s, &r, w->silent, w->who, e) :
-            device_disconnected(w->s, r.id, false, e)) < 0)
+        if ((w->look <= FIRST_SEEN ? device_met(w->s, r.id, w->look == FIRST_SEEN, e) :
+            device_silent(w->s, &r, w->look == FELL_SILENT, w->who, e)) < 0)
             return -1;
     }
     return w->n < 0 ? -1 : 0;
@@ -77,16 +96,6 @@ static int chunks(struct sweep *w, struct err *e)
     return 0;
 }
 
-static int last_sweep(struct store *s, int64_t *at, struct err *e)
-{
-    struct arena *a AUTO_ARENA = arena_new();
-    const char *v;
-    int rc = store_meta(s, a, swept_key, &v, e);
-
-    *at = rc == 1 ? strtoll(v, NULL, 10) : 0;
-    return rc < 0 ? -1 : 0;
-}
-
 static int note_sweep(struct store *s, int64_t at, struct err *e)
 {
     char text[24];
@@ -98,25 +107,25 @@ static int note_sweep(struct store *s, int64_t at, struct err *e)
         store_rollback(s);
         return -1;
     }
-    return 0;
+    return seen_write(s, &(struct seen){SEEN_SWEEP, at}, 1, e);
 }
 
 int sweep(struct store *s, int64_t now, const struct actor *who, struct err *e)
 {
-    struct sweep w = {.s = s, .silent = true, .limit = now - SUMMARY_DISCONNECTED, .who = who};
+    struct sweep w = {.s = s, .limit = now - SUMMARY_DISCONNECTED, .who = who};
     int64_t last;
 
-    if (last_sweep(s, &last, e) < 0)
+    if (db_attach_seen(s->db, e) < 0 || sweep_time(s, &last, e) < 0)
         return -1;
     if (last <= now && now - last < SWEEP_EVERY)
         return 0;
     if (last > now) /* the clock went back: all are looked at */
         last = 0;
-    w.from = last - SUMMARY_DISCONNECTED - SWEEP_SLACK;
-    if (chunks(&w, e) < 0)
-        return -1;
-    w.silent = false;
-    if (chunks(&w, e) < 0)
-        return -1;
+    for (w.look = last ? FIRST_SEEN : LOST_SIGHT; w.look < LOOKS; w.look++) {
+        w.from = last - SUMMARY_DISCONNECTED - SWEEP_SLACK;
+        w.after = 0;
+        if (chunks(&w, e) < 0)
+            return -1;
+    }
     return note_sweep(s, now, e);
 }

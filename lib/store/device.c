@@ -194,6 +194,23 @@ int device_came_back(struct store *s, struct arena *a, int64_t after, int64_t li
     return silences(STMT(s, SQL_device_came_back, e, after, limit, n), a, out, e);
 }
 
+int device_first_seen(struct store *s, struct arena *a, int64_t from, struct device_silence *out,
+    int n, struct err *e)
+{
+    return silences(STMT(s, SQL_device_first_seen, e, from, n), a, out, e);
+}
+
+int device_lost_sight(struct store *s, struct arena *a, int64_t after, struct device_silence *out,
+    int n, struct err *e)
+{
+    return silences(STMT(s, SQL_device_lost_sight, e, after, n), a, out, e);
+}
+
+int device_met(struct store *s, int64_t id, bool met, struct err *e)
+{
+    return RUN(s, met ? SQL_device_met : SQL_device_unmet, e, id) < 0 ? -1 : 0;
+}
+
 int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e)
 {
     return RUN(s, SQL_device_overlap, e, id, since) < 0 ? -1 : 0;

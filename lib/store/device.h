@@ -80,6 +80,14 @@ int device_fell_silent(struct store *s, struct arena *a, int64_t from, int64_t l
     struct device_silence *out, int n, struct err *e);
 int device_came_back(struct store *s, struct arena *a, int64_t after, int64_t limit,
     struct device_silence *out, int n, struct err *e);
+/* The same of those that were never seen (device.disconnected 2) but came at `from` or later, in the
+ * order of that, with its time; and of ids above `after`, of which no last-seen is left. */
+int device_first_seen(struct store *s, struct arena *a, int64_t from, struct device_silence *out,
+    int n, struct err *e);
+int device_lost_sight(struct store *s, struct arena *a, int64_t after, struct device_silence *out,
+    int n, struct err *e);
+/* Was it seen at all? What it was before is told apart from being silent. */
+int device_met(struct store *s, int64_t id, bool met, struct err *e);
 int device_overlap(struct store *s, int64_t id, int64_t since, struct err *e);
 /* Up to n ids of stale devices after `after`. Returns how many. */
 int device_stale_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,

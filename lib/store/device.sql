@@ -57,15 +57,30 @@ UPDATE device SET updated = ?2, updated_info = ?3, summary = ?4, applications = 
 WHERE id = ?1
 
 -- :name device_disconnected
-UPDATE device SET disconnected = ?2 WHERE id = ?1 AND disconnected <> ?2
+UPDATE device SET disconnected = ?2 WHERE id = ?1 AND disconnected = 1 - ?2
 
 -- :name device_fell_silent
 SELECT d.id, d.org, d.name, v.at FROM seen.seen v JOIN device d ON d.id = v.id
 WHERE v.at > ?1 AND v.at < ?2 AND d.disconnected = 0 ORDER BY v.at LIMIT ?3
 
 -- :name device_came_back
-SELECT d.id, d.org, d.name, coalesce(v.at, 0) FROM device d LEFT JOIN seen.seen v ON v.id = d.id
-WHERE d.disconnected = 1 AND d.id > ?1 AND coalesce(v.at, ?2) >= ?2 ORDER BY d.id LIMIT ?3
+SELECT d.id, d.org, d.name, v.at FROM device d JOIN seen.seen v ON v.id = d.id
+WHERE d.disconnected = 1 AND d.id > ?1 AND v.at >= ?2 ORDER BY d.id LIMIT ?3
+
+-- :name device_first_seen
+SELECT d.id, d.org, d.name, v.back FROM seen.seen v JOIN device d ON d.id = v.id
+WHERE v.back >= ?1 AND d.disconnected = 2 ORDER BY v.back LIMIT ?2
+
+-- :name device_lost_sight
+SELECT d.id, d.org, d.name, 0 FROM device d
+WHERE d.id > ?1 AND d.disconnected <> 2 AND NOT EXISTS (SELECT 1 FROM seen.seen v WHERE v.id = d.id)
+ORDER BY d.id LIMIT ?2
+
+-- :name device_met
+UPDATE device SET disconnected = 0 WHERE id = ?1 AND disconnected = 2
+
+-- :name device_unmet
+UPDATE device SET disconnected = 2 WHERE id = ?1
 
 -- :name device_overlap
 UPDATE device SET overlap_since = ?2 WHERE id = ?1
@@ -220,7 +235,7 @@ DELETE FROM resource WHERE id IN
     (SELECT r.id FROM resource r WHERE r.org = ?1 AND r.kind = 3 AND r.owner = ?4
         AND NOT EXISTS (SELECT 1 FROM rollout o
             WHERE o.fleet = ?2 AND (o.version = r.id OR o.completed = r.id))
-    LIMIT ?3) RETURNING name
+    LIMIT ?3) RETURNING id, name
 
 -- :name template_used
 SELECT 1 FROM device_fleet WHERE assigned = ?1

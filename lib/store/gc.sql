@@ -27,7 +27,8 @@ SELECT count(*) FROM task WHERE state = 2 AND due < ?1
 DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state = 2 AND due < ?1 LIMIT ?2)
 
 -- :name gc_seen
-SELECT seen.id FROM seen.seen seen LEFT JOIN device d ON d.id = seen.id WHERE d.id IS NULL LIMIT ?1
+SELECT seen.id FROM seen.seen seen LEFT JOIN device d ON d.id = seen.id
+WHERE d.id IS NULL AND seen.id <> 0 LIMIT ?1
 
 -- :name gc_events_count
 SELECT count(*) FROM event WHERE at < ?1

@@ -3,6 +3,7 @@
 #include "store/device.h"
 
 #include "fleet/summary.h"
+#include "store/index.h"
 #include "store/ints.h"
 
 int rollout_get(struct store *s, struct arena *a, int64_t fleet, struct rollout *out, struct err *e)
@@ -285,14 +286,18 @@ int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
 {
     char *owner AUTO_FREE = xasprintf("Fleet/%s", fleet->name);
     struct stmt *st = STMT(s, SQL_template_drop, e, fleet->org, fleet->id, ROLLOUT_STEP);
-    int64_t n = 0;
+    int64_t ids[ROLLOUT_STEP], n = 0, i;
     int rc;
 
     if (!st)
         return -1;
     st_text(st, 4, owner);
-    while ((rc = st_step(st, e)) == 1)
-        names[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
+    while ((rc = st_step(st, e)) == 1) {
+        ids[n] = st_col_int(st, 0);
+        names[n++] = arena_strdup(a, st_col_text(st, 1, NULL));
+    }
+    for (i = 0; rc == 0 && i < n; i++)
+        rc = index_delete(s, ids[i], e);
     return rc < 0 ? -1 : n;
 }
 

@@ -101,7 +101,7 @@ store_dump() {
         grep -v -e 'pg_catalog.setval' -e '^.restrict' -e '^.unrestrict' ;;
     esac
 }
-# seen_sql STATEMENT: to the table seen (id, at).
+# seen_sql STATEMENT: to the table seen (id, at, back).
 seen_sql() {
     case $FC_STORE in
     sqlite:*) sqlite3 "${FC_STORE#sqlite:}-seen" "$1" ;;
@@ -113,8 +113,10 @@ seen_as() {
     local attach=
 
     case $FC_STORE in sqlite:*) attach="ATTACH '${FC_STORE#sqlite:}' AS store;" ;; esac
-    seen_sql "$attach INSERT INTO seen (id, at) SELECT * FROM ($1) AS q WHERE 1 = 1
-        ON CONFLICT (id) DO UPDATE SET at = excluded.at"
+    seen_sql "$attach WITH q (id, at) AS ($1)
+        INSERT INTO seen (id, at, back) SELECT id, at, at FROM q WHERE 1 = 1
+        ON CONFLICT (id) DO UPDATE SET at = excluded.at,
+        back = CASE WHEN excluded.at - seen.at > 300000000 THEN excluded.at ELSE seen.back END"
 }
 # store_hold SECONDS: in the background, as its only writer; returns when it is. store_release ends it.
 store_hold() {
