@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows resources: by name, by selector, or all of a kind. */
+/* Shows resources: by name, by selector, or all of a kind; or picks documents of a stream. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,119 +7,86 @@
 #include "base/opt.h"
 #include "base/print.h"
 #include "service/history.h"
+#include "service/list.h"
 #include "service/session.h"
 #include "service/target.h"
-#include "store/device.h"
 #include "store/labels.h"
-#include "store/event.h"
 
 enum {
     EVENTS = 100, /* shown when no --limit is given */
-    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_FIELDS, O_AT,
+    O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_FIELDS, O_AT, O_CONTINUE, O_COUNT, O_SUMMARY,
+    O_ORDER,
 };
 
 static const struct opt opts[] = {
     OPTS_STORE,
     {'l', "selector", "SELECTOR", NULL, "those with these labels: site=berlin,!test,tier in (a,b)"},
     {O_AT, "at", "TIME", NULL, "as it was then: 2026-05-04T03:02:01Z, 2026-05-04, yesterday, -2h"},
-    {O_FIELDS, "field-selector", "SELECTOR", NULL, "labels: those with these fields: "
-        "metadata.labels.key=site"},
+    {O_CONTINUE, "continue", "TOKEN", NULL, "the page that a list with --limit told of"},
+    {O_COUNT, "count", NULL, NULL, "only say how many there are"},
+    {O_FIELDS, "field-selector", "SELECTOR", "metadata.name=|metadata.owner=|metadata.alias=|"
+        "metadata.creationTimestamp>|status.summary.status=|status.updated.status=|reason=|type=",
+        "those with these fields: status.updated.status=OutOfDate"},
     {O_FLEET, "fleet", "NAME", "!fc-select fleets -q .metadata.name -o name",
         "template versions of this fleet"},
     {O_LIMIT, "limit", "N", NULL, "at most so many, 0 for all (default: 0; events: 100)"},
     {O_OF, "of", "KIND/NAME", NULL, "events of this resource"},
+    {O_ORDER, "order", "ORDER", "asc|desc", "events: oldest or newest first (default: desc)"},
     {O_RENDERED, "rendered", NULL, NULL, "devices with the spec that they were given"},
+    {O_SUMMARY, "summary", NULL, NULL, "only say how many devices are in which state"},
     OPTS_OUTPUT,
     {0},
 };
 static const struct command command = {
     .name = "fc-select",
     .brief = "show resources",
-    .args = "KIND [NAME ...] | KIND/NAME ...",
+    .args = "KIND [NAME ...] | KIND/NAME ... | [KIND] -",
     .complete = "devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
         "repositories|resourcesyncs|organizations|authproviders|events|labels",
     .opts = opts,
 };
 
+/* Of --summary as a table. */
+static const struct column counts[] = {
+    {"DEVICES", "total", COL_TEXT, false},
+    {"SUMMARY", "summaryStatus", COL_LABELS, false},
+    {"UPDATED", "updateStatus", COL_LABELS, false},
+    {"APPLICATIONS", "applicationStatus", COL_LABELS, false},
+    {0},
+};
+
+/* Of documents whose kind is not known here. */
+static const struct column others[] = {
+    {"KIND", "kind", COL_TEXT, false},
+    {"NAME", "metadata.name", COL_TEXT, false},
+    {0},
+};
+
 struct select {
     struct session session;
     struct printer *printer;
-    const char *selector, *fields, *fleet, *of, *format, *filter;
-    unsigned view;
-    int64_t limit, now; /* limit -1: the default */
-    int64_t at;         /* as it was then; 0: as it is */
+    const char *labels, *fields, *of, *format, *filter;
+    struct list_query q; /* limit -1: the default */
+    bool count, summary;
     size_t shown;
-    struct buf text;
-    struct err bad;     /* what went wrong with one of several names */
+    const struct kind *last; /* of a stream: whose columns are shown */
+    struct err bad;      /* what went wrong with one of several names */
 };
 
-/* --- one resource ----------------------------------------------------------------------------- */
-
-static int show(struct select *s, struct arena *a, const struct res *r, struct err *e)
+static int show(void *ctx, const char *id, const char *json, size_t n, struct err *e)
 {
-    char *id AUTO_FREE = xasprintf("%s/%s", r->kind->singular, r->name);
+    struct select *s = ctx;
 
-    buf_reset(&s->text);
-    if (res_write(&s->session.store, a, r, s->now, s->view, &s->text, e) < 0)
-        return -1;
     s->shown++;
-    return printer_text(s->printer, id, s->text.p, s->text.len, e);
+    return printer_text(s->printer, id, json, n, e);
 }
 
-/* --- the past --------------------------------------------------------------------------------- */
-
-static int past_show(void *ctx, const char *id, jv doc, struct err *e)
+static int show_doc(void *ctx, const char *id, jv doc, struct err *e)
 {
     struct select *s = ctx;
 
     s->shown++;
     return printer_put(s->printer, id, doc, e);
-}
-
-static int past_get(struct select *s, const struct target *t, struct err *e)
-{
-    char *id AUTO_FREE = xasprintf("%s/%s", t->kind->singular, t->name);
-    jv doc AUTO_JV = jv_invalid();
-
-    if (history_at(&s->session.store, t->kind, t->name, s->at, &doc, e) < 0)
-        return -1;
-    return past_show(s, id, doc, e);
-}
-
-static int past_list(struct select *s, const struct kind *k, const struct selector *sel,
-    struct err *e)
-{
-    int64_t lost, limit = s->limit < 0 ? 0 : s->limit;
-
-    if (history_past(&s->session.store, k, s->at, sel, limit, past_show, s, &lost, e) < 0)
-        return -1;
-    if (lost)
-        log_warn("what %lld other %s were then is no longer kept", (long long)lost, k->plural);
-    return 0;
-}
-
-static int get(struct select *s, const struct target *t, struct err *e)
-{
-    const char *name = t->name;
-    struct res r;
-    int rc;
-
-    if (t->kind->flags & KIND_CATALOG)
-        return err_set(e, FC_USAGE, "labels have no names: --field-selector picks some");
-    if (t->kind->flags & KIND_LOG)
-        return err_set(e, FC_USAGE, "%s have no names: --of KIND/NAME shows those of a resource",
-            t->kind->plural);
-    if (t->kind->flags & KIND_CHILD && !strchr(name, '/')) {
-        if (!s->fleet)
-            return err_set(e, FC_USAGE, "%s: FLEET/VERSION is wanted, or --fleet", name);
-        name = arena_printf(s->session.arena, "%s/%s", s->fleet, name);
-    }
-    if (s->at)
-        return past_get(s, t, e);
-    rc = res_get(&s->session.store, s->session.arena, s->session.store.org, t->kind, name, &r, e);
-    if (rc == 0)
-        return target_missing(t->kind, name, e);
-    return rc < 0 ? -1 : show(s, s->session.arena, &r, e);
 }
 
 /* All that there are; what is missing is said and makes the exit status. */
@@ -131,12 +98,13 @@ static int get_all(struct select *s, const struct targets *t, struct err *e)
     for (size_t i = 1; i < t->n; i++)
         mixed = mixed || t->v[i].kind != t->v[0].kind;
     for (size_t i = 0; i < t->n; i++) {
+        const struct kind *k = t->v[i].kind;
         struct err why = {FC_OK, ""};
 
-        if (t->v[i].kind != last)
-            printer_columns(s->printer, t->v[i].kind->columns, mixed ? t->v[i].kind->plural : NULL);
-        last = t->v[i].kind;
-        if (get(s, &t->v[i], &why) == 0)
+        if (k != last)
+            printer_columns(s->printer, k->columns, mixed ? k->plural : NULL);
+        last = k;
+        if (list_one(&s->session.store, s->session.arena, &s->q, &t->v[i], show, s, &why) == 0)
             continue;
         if (why.code != FC_NOTFOUND || t->n == 1) {
             *e = why;
@@ -150,31 +118,6 @@ static int get_all(struct select *s, const struct targets *t, struct err *e)
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
-static int show_event(void *ctx, const struct event *ev)
-{
-    struct select *s = ctx;
-    char *id AUTO_FREE = xasprintf("event/%s", ev->uid);
-
-    buf_reset(&s->text);
-    events_write(&s->text, ev);
-    s->shown++;
-    return printer_text(s->printer, id, s->text.p, s->text.len, &s->bad);
-}
-
-static int list_events(struct select *s, struct err *e)
-{
-    int limit = s->limit < 0 ? EVENTS : s->limit == 0 ? INT32_MAX : (int)s->limit;
-    const struct kind *k = NULL;
-    const char *name = NULL;
-
-    if ((s->of && target_involved(s->of, &k, &name, e) < 0) || events_list(&s->session.store,
-        s->session.store.org, k ? (int)k->id : 0, name, limit, show_event, s, e) < 0)
-        return -1;
-    if (s->bad.code)
-        *e = s->bad;
-    return s->bad.code ? -1 : 0;
-}
-
 /* As the API has it, a text; a table shows its parts. */
 static int show_label(void *ctx, const char *key, const char *value, struct err *e)
 {
@@ -183,91 +126,162 @@ static int show_label(void *ctx, const char *key, const char *value, struct err 
     jv parts AUTO_JV = JV_OBJECT(jv_string("key"), jv_string(key), jv_string("value"),
         jv_string(value)), whole AUTO_JV = jv_string(text);
 
-    s->shown++;
-    return printer_put(s->printer, text, printer_is_table(s->printer) ? parts : whole, e);
+    return show_doc(s, text, printer_is_table(s->printer) ? parts : whole, e);
 }
 
-static int list(struct select *s, const struct kind *k, struct err *e)
+static int show_number(struct select *s, struct err *e)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    struct selector sel;
-    struct res_query q = {
-        .org = s->session.store.org,
-        .kind = k,
-        .labels = s->selector ? &sel : NULL,
-        .parent = s->fleet,
-        .limit = s->limit < 0 ? 0 : s->limit,
-    };
-    struct res_iter *it;
-    struct res r;
-    int rc;
+    struct buf b AUTO_BUF = BUF_INIT;
+    struct store *store = &s->session.store;
+    int64_t n;
 
-    if (s->selector && target_selector(s->session.arena,
-        k->flags & KIND_CATALOG ? kind_by_id(KIND_DEVICE) : k, s->selector, &sel, e) < 0)
-        return -1;
-    if (s->at)
-        return past_list(s, k, q.labels, e);
-    if (k->flags & KIND_LOG)
-        return list_events(s, e);
-    if (k->flags & KIND_CATALOG)
-        return labels_list(&s->session.store, &(struct label_query){.org = q.org,
-            .kind = kind_by_id(KIND_DEVICE), .labels = q.labels, .fields = s->fields,
-            .limit = q.limit}, show_label, s, e);
-    if (res_list(&s->session.store, &q, &it, e) < 0)
-        return -1;
-    while ((rc = res_next(it, &r, e)) == 1) {
-        if ((rc = show(s, a, &r, e)) < 0 && e->code != FC_NOTFOUND) /* deleted just now */
-            break;
-        arena_reset(a);
+    if (s->summary) {
+        printer_columns(s->printer, counts, NULL);
+        return list_summary(store, s->session.arena, &s->q, &b, e) < 0 ? -1 :
+            show(s, "devices", b.p, b.len, e);
     }
-    res_list_end(it);
-    return rc;
+    if ((n = list_count(store, &s->q, e)) < 0)
+        return -1;
+    s->shown++;
+    printf("%lld\n", (long long)n);
+    return 0;
+}
+
+/* Parses what picks, and shows it. */
+static int list(struct select *s, struct err *e)
+{
+    struct list_query *q = &s->q;
+    struct arena *a = s->session.arena;
+    struct store *store = &s->session.store;
+    bool paged = q->limit > 0, catalog = q->kind->flags & KIND_CATALOG;
+    struct list_page page;
+
+    if (list_labels_parse(a, catalog ? kind_by_id(KIND_DEVICE) : q->kind, s->labels, &q->labels,
+        e) < 0)
+        return e->code == FC_INVALID ? err_wrap(e, "selector") : -1;
+    if (!catalog && list_fields_parse(a, q->kind, s->fields, &q->fields, e) < 0)
+        return err_wrap(e, "field selector");
+    if (s->of && target_involved(s->of, &q->of, &q->of_name, e) < 0)
+        return -1;
+    if (q->limit < 0)
+        q->limit = q->kind->flags & KIND_LOG && !s->count ? EVENTS : 0;
+    if (catalog)
+        return labels_list(store, &(struct label_query){.org = q->org,
+            .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = s->fields,
+            .limit = q->limit}, show_label, s, e);
+    if (s->count || s->summary)
+        return show_number(s, e);
+    if (list_read(store, a, q, show, s, &page, e) < 0)
+        return -1;
+    if (page.lost)
+        log_warn("what %lld other %s were then is no longer kept", (long long)page.lost,
+            q->kind->plural);
+    if (page.token && paged && page.remaining >= 0)
+        log_info("%lld more: --continue %s", (long long)page.remaining, page.token);
+    else if (page.token && paged)
+        log_info("more: --continue %s", page.token);
+    return 0;
+}
+
+/* Which options go together. */
+static int check(const struct select *s, const struct target *t, struct err *e)
+{
+    const struct kind *k = t->kind;
+    bool number = s->count || s->summary, page = number || s->q.token;
+    const struct { bool wrong; const char *what; } rules[] = {
+        {t->name && (s->labels || s->fields), "a selector goes without names"},
+        {t->name && page, "--count, --summary and --continue go without names"},
+        {k->flags & KIND_CATALOG && page, "--count, --summary and --continue go without labels"},
+        {s->q.parent && !(k->flags & KIND_CHILD), "--fleet goes with templateversions"},
+        {s->q.at && s->q.view & VIEW_RENDERED,
+            "--at goes without --rendered: it shows what users wrote"},
+        {s->q.at && (s->fields || page),
+            "--at goes without --field-selector, --count, --summary and --continue"},
+        {s->summary && k->id != KIND_DEVICE, "--summary goes with devices"},
+        {number && (s->q.token || s->q.limit > 0 || (s->count && s->summary)),
+            "--count and --summary go alone: without --limit and --continue"},
+        {(s->of || s->q.oldest) && !(k->flags & KIND_LOG), "--of and --order go with events"},
+    };
+
+    for (size_t i = 0; i < LEN(rules); i++)
+        if (rules[i].wrong)
+            return err_set(e, FC_USAGE, "%s", rules[i].what);
+    return 0;
+}
+
+/* --- a stream --------------------------------------------------------------------------------- */
+
+static int show_streamed(void *ctx, const struct kind *k, const char *id, jv doc, struct err *e)
+{
+    struct select *s = ctx;
+
+    if (s->count) {
+        s->shown++;
+        return 0;
+    }
+    if (!s->shown || k != s->last)
+        printer_columns(s->printer, k ? k->columns : others, s->q.kind ? NULL :
+            k ? k->plural : "others");
+    s->last = k;
+    return show_doc(s, id, doc, e);
+}
+
+static int stream(struct select *s, const char *kind, struct err *e)
+{
+    struct stream_query q = {.labels = s->labels, .fields = s->fields,
+        .limit = s->q.limit < 0 ? 0 : s->q.limit};
+
+    if (s->q.at || s->of || s->summary || s->q.parent || s->q.token || s->q.oldest ||
+        s->q.view & VIEW_RENDERED)
+        return err_set(e, FC_USAGE, "of a stream only selectors, --limit and --count pick");
+    if (kind && !(s->q.kind = q.kind = kind_parse(kind, e)))
+        return -1;
+    if (stream_select(&q, show_streamed, s, e) < 0)
+        return -1;
+    if (s->count)
+        printf("%zu\n", s->shown);
+    return 0;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static int select_from_store(struct select *s, const struct targets *t, struct err *e)
+{
+    s->q.kind = t->v[0].kind;
+    if (check(s, &t->v[0], e) < 0 || session_open(&s->session, e) < 0)
+        return -1;
+    s->q.org = s->session.store.org;
+    if (t->v[0].name)
+        return get_all(s, t, e);
+    printer_columns(s->printer, s->q.kind->columns, NULL);
+    return list(s, e);
 }
 
 static int run(struct select *s, const struct opts *o, struct err *e)
 {
+    bool piped = o->argc <= 2 && strcmp(o->argv[o->argc - 1], "-") == 0, table;
     struct targets t = {0};
-    const struct kind *k;
     struct err out;
-    bool table;
     int rc;
 
-    if (targets_parse(&t, o->argc, o->argv, e) < 0 ||
+    if ((!piped && targets_parse(&t, o->argc, o->argv, e) < 0) ||
         printer_open(&s->printer, stdout, s->format, s->filter, e) < 0) {
         targets_free(&t);
         return -1;
     }
-    k = t.v[0].kind;
-    if (s->selector && t.v[0].name)
-        rc = err_set(e, FC_USAGE, "a selector goes without names");
-    else if (s->fleet && !(k->flags & KIND_CHILD))
-        rc = err_set(e, FC_USAGE, "--fleet goes with templateversions");
-    else if (s->at && s->view & VIEW_RENDERED)
-        rc = err_set(e, FC_USAGE, "--at goes without --rendered: it shows what users wrote");
-    else if (s->fields && !(k->flags & KIND_CATALOG))
-        rc = err_set(e, FC_USAGE, "--field-selector goes with labels");
-    else if (s->of && !(k->flags & KIND_LOG))
-        rc = err_set(e, FC_USAGE, "--of goes with events");
-    else
-        rc = session_open(&s->session, e);
-    if (rc == 0 && t.v[0].name)
-        rc = get_all(s, &t, e);
-    else if (rc == 0) {
-        printer_columns(s->printer, k->columns, NULL);
-        rc = list(s, k, e);
-    }
+    rc = piped ? stream(s, o->argc == 2 ? o->argv[0] : NULL, e) : select_from_store(s, &t, e);
     table = printer_is_table(s->printer);
     if (printer_close(s->printer, rc < 0 ? &out : e) < 0)
         rc = -1;
-    if (rc == 0 && table && !s->shown && !t.v[0].name)
-        log_info("no %s found", k->plural);
+    if (rc == 0 && table && !s->shown && !piped && !t.v[0].name)
+        log_info("no %s found", s->q.kind->plural);
     targets_free(&t);
     return rc;
 }
 
 int main(int argc, char **argv)
 {
-    struct select s = {.view = VIEW_SEEN, .limit = -1, .now = now_us()};
+    struct select s = {.q = {.view = VIEW_SEEN, .limit = -1, .now = now_us()}};
     struct err e = {FC_OK, ""};
     struct opts o;
     int id, rc;
@@ -277,13 +291,21 @@ int main(int argc, char **argv)
         if (session_option(&s.session, id, o.arg))
             continue;
         switch (id) {
-        case 'l': s.selector = o.arg; break;
-        case O_AT: s.at = opt_past(&o); break;
+        case 'l': s.labels = o.arg; break;
+        case O_AT: s.q.at = opt_past(&o); break;
+        case O_CONTINUE: s.q.token = o.arg; break;
+        case O_COUNT: s.count = true; break;
         case O_FIELDS: s.fields = o.arg; break;
-        case O_FLEET: s.fleet = o.arg; break;
-        case O_LIMIT: s.limit = opt_num(&o, 0, INT32_MAX); break;
+        case O_FLEET: s.q.parent = o.arg; break;
+        case O_LIMIT: s.q.limit = opt_num(&o, 0, INT32_MAX); break;
         case O_OF: s.of = o.arg; break;
-        case O_RENDERED: s.view |= VIEW_RENDERED; break;
+        case O_ORDER:
+            s.q.oldest = strcmp(o.arg, "asc") == 0;
+            if (!s.q.oldest && strcmp(o.arg, "desc") != 0)
+                opt_usage(&o, "--order %s: must be asc or desc", o.arg);
+            break;
+        case O_RENDERED: s.q.view |= VIEW_RENDERED; break;
+        case O_SUMMARY: s.summary = true; break;
         case OPT_OUTPUT: s.format = o.arg; break;
         case OPT_FILTER: s.filter = o.arg; break;
         }
@@ -294,6 +316,5 @@ int main(int argc, char **argv)
     if (rc < 0)
         log_err(&e);
     session_close(&s.session);
-    buf_free(&s.text);
     return rc < 0 ? (int)e.code : (int)s.bad.code;
 }

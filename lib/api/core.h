@@ -84,7 +84,7 @@ int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e);
 
 handler_fn get_rendered, put_device_status, patch_device_status, get_last_seen;
 handler_fn post_enrollment, get_enrollment, put_approval, post_csr, get_csr;
-handler_fn list_devices, list_fleets, list_enrollments, list_versions, list_labels;
+handler_fn list_resources, list_versions, list_labels;
 handler_fn get_resource, post_resource, put_resource, patch_resource, delete_resource;
 handler_fn put_status, patch_status, no_status;
 handler_fn get_device, get_fleet, get_version_of, get_version;

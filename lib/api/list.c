@@ -1,136 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists and single resources for people. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/core.h"
 #include "base/text.h"
+#include "service/list.h"
 #include "store/labels.h"
 
-/* The token of the next page: where it begins and how many are left. */
-static void continue_token(struct buf *out, const char *name, int64_t left)
+static int is_true(const char *name, const char *text, bool *out, struct err *e)
 {
-    struct buf t AUTO_BUF = BUF_INIT;
-
-    buf_adds(&t, "{\"Version\":1,\"Names\":[");
-    buf_add_jsons(&t, name);
-    buf_printf(&t, "],\"Count\":%lld}", (long long)left);
-    base64_encode(out, t.p, t.len);
+    *out = text && strcmp(text, "true") == 0;
+    return text && !*out && strcmp(text, "false") != 0 ?
+        err_set(e, FC_INVALID, "%s: must be true or false", name) : 0;
 }
 
-static int parse_token(struct call *c, const char *token, const char **from, struct err *e)
+static int parse_order(const char *order, struct list_query *q, struct err *e)
 {
-    struct buf t AUTO_BUF = BUF_INIT;
-    jv v AUTO_JV = jv_invalid(), names AUTO_JV = jv_invalid(), first AUTO_JV = jv_invalid();
-
-    if (base64_decode(&t, token, strlen(token)) < 0 || json_parse(t.p ? t.p : "", t.len, &v, NULL) < 0)
-        return err_set(e, FC_INVALID, "continue: not a token of this server");
-    names = json_get(v, "Names");
-    if (jv_get_kind(names) == JV_KIND_ARRAY)
-        first = jv_array_get(jv_copy(names), 0);
-    if (jv_get_kind(first) != JV_KIND_STRING)
-        return err_set(e, FC_INVALID, "continue: not a token of this server");
-    *from = arena_strdup(c->a, jv_string_value(first));
-    return 0;
+    q->oldest = order && strcmp(order, "asc") == 0;
+    return order && !q->oldest && strcmp(order, "desc") != 0 ?
+        err_set(e, FC_INVALID, "order: must be asc or desc") : 0;
 }
 
-static int parse_query(struct call *c, struct res_query *q, struct selector *sel, struct err *e)
+static int parse_query(struct call *c, struct list_query *q, bool *summary, struct err *e)
 {
-    const char *limit, *token, *labels, *fields, *summary;
+    const char *limit, *token, *labels, *fields, *only, *order;
     int64_t n = 0;
 
     if (query_get(c, "limit", &limit, e) < 0 || query_get(c, "continue", &token, e) < 0 ||
         query_get(c, "labelSelector", &labels, e) < 0 ||
         query_get(c, "fieldSelector", &fields, e) < 0 ||
-        query_get(c, "summaryOnly", &summary, e) < 0)
+        query_get(c, "summaryOnly", &only, e) < 0 || query_get(c, "order", &order, e) < 0)
         return -1;
-    if (fields && *fields)
-        return err_set(e, FC_INVALID, "fieldSelector: this server selects by labels only");
-    if (summary && strcmp(summary, "true") == 0)
-        return err_set(e, FC_INVALID, "summaryOnly: this server gives no summaries");
     if (limit && num_parse(limit, 0, LIST_MAX, &n, "limit", e) < 0)
         return -1;
-    q->limit = n ? n : LIST_MAX;
-    if (token && *token && parse_token(c, token, &q->from, e) < 0)
+    q->token = token && *token ? token : NULL;
+    if (is_true("summaryOnly", q->kind->id == KIND_DEVICE ? only : NULL, summary, e) < 0 ||
+        parse_order(q->kind->flags & KIND_LOG ? order : NULL, q, e) < 0)
         return -1;
-    if (labels && *labels) {
-        if (selector_parse(c->a, labels, sel, e) < 0)
-            return err_wrap(e, "labelSelector");
-        q->labels = sel;
-    }
+    if (*summary && (n || q->token))
+        return err_set(e, FC_INVALID, "summaryOnly: goes without limit and continue");
+    q->limit = n || *summary ? n : LIST_MAX;
+    if (labels && *labels && !(q->kind->flags & KIND_LABELS))
+        return err_set(e, FC_INVALID, "labelSelector: %s have no labels", q->kind->plural);
+    if (list_labels_parse(c->a, q->kind, labels, &q->labels, e) < 0)
+        return err_wrap(e, "labelSelector");
+    if (list_fields_parse(c->a, q->kind, fields, &q->fields, e) < 0)
+        return err_wrap(e, "fieldSelector");
     return 0;
 }
 
-/* Pages are by name; a page asks for one more than it shows, to know where the next begins. */
-static int list(struct call *c, enum kind_id kind, const char *parent, struct err *e)
+static int add_item(void *ctx, const char *id, const char *json, size_t n, struct err *e)
 {
-    struct res_query q = {.org = c->id->org, .kind = kind_by_id(kind), .parent = parent};
-    struct buf *b = &c->r->body, token AUTO_BUF = BUF_INIT, items AUTO_BUF = BUF_INIT;
-    const char *next = NULL;
-    struct res_iter *it;
-    struct selector sel;
-    struct res r;
-    int64_t n = 0, left = 0;
-    size_t end;
-    int rc;
+    struct buf *b = ctx;
 
-    if (parse_query(c, &q, &sel, e) < 0)
+    (void)id;
+    (void)e;
+    if (b->p[b->len - 1] != '[')
+        buf_addc(b, ',');
+    buf_add(b, json, n);
+    return 0;
+}
+
+static int list(struct call *c, const char *parent, struct err *e)
+{
+    struct list_query q = {.kind = c->kind, .org = c->id->org, .now = c->now, .parent = parent};
+    struct buf *b = &c->r->body;
+    struct list_page page = {0};
+    bool summary;
+
+    if (parse_query(c, &q, &summary, e) < 0)
         return -1;
-    q.limit++;
-    if (res_list(c->s, &q, &it, e) < 0)
+    buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
+    if (!summary && list_read(c->s, c->a, &q, add_item, b, &page, e) < 0)
         return -1;
-    while ((rc = res_next(it, &r, e)) == 1) {
-        if (++n == q.limit) {
-            next = arena_strdup(c->a, r.name);
-            break;
-        }
-        end = items.len;
-        if (end)
-            buf_addc(&items, ',');
-        if (res_write(c->s, c->a, &r, c->now, 0, &items, e) < 0) {
-            if (e->code != FC_NOTFOUND) {
-                rc = -1;
-                break;
-            }
-            items.len = end; /* deleted just now */
-            if (end)
-                items.p[end] = '\0';
-        }
-    }
-    res_list_end(it);
-    if (rc < 0)
-        return -1;
-    if (next) {
-        q.from = next;
-        q.limit = 0;
-        if ((left = res_count(c->s, &q, LIST_MAX + 1, e)) < 0)
+    buf_printf(b, "],\"kind\":\"%sList\",\"metadata\":{", c->kind->name);
+    if (page.token)
+        buf_printf(b, "\"continue\":\"%s\"", page.token);
+    if (page.token && page.remaining >= 0) /* exact or not at all */
+        buf_printf(b, ",\"remainingItemCount\":%lld", (long long)page.remaining);
+    buf_addc(b, '}');
+    if (c->kind->id == KIND_DEVICE) {
+        buf_adds(b, ",\"summary\":");
+        if (list_summary(c->s, c->a, &q, b, e) < 0)
             return -1;
-        continue_token(&token, next, left);
     }
+    buf_addc(b, '}');
     c->r->status = 200;
-    buf_printf(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[%s],\"kind\":\"%sList\","
-        "\"metadata\":{", items.p ? items.p : "", q.kind->name);
-    if (next)
-        buf_printf(b, "\"continue\":\"%s\"", token.p);
-    if (next && left <= LIST_MAX) /* exact or not at all */
-        buf_printf(b, ",\"remainingItemCount\":%lld", (long long)left);
-    buf_adds(b, "}}");
     return HANDLED;
 }
 
-int list_devices(struct call *c, struct err *e)
+int list_resources(struct call *c, struct err *e)
 {
-    return list(c, KIND_DEVICE, NULL, e);
-}
-
-int list_fleets(struct call *c, struct err *e)
-{
-    return list(c, KIND_FLEET, NULL, e);
-}
-
-int list_enrollments(struct call *c, struct err *e)
-{
-    return list(c, KIND_ENROLLMENTREQUEST, NULL, e);
+    return list(c, NULL, e);
 }
 
 static int add_label(void *ctx, const char *key, const char *value, struct err *e)
@@ -197,7 +158,7 @@ int list_versions(struct call *c, struct err *e)
     struct res r;
 
     return one(c, KIND_FLEET, c->arg[0], &r, e) < 0 ? -1 :
-        list(c, KIND_TEMPLATEVERSION, c->arg[0], e);
+        list(c, c->arg[0], e);
 }
 
 int get_version_of(struct call *c, struct err *e)

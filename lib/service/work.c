@@ -204,7 +204,8 @@ static int failure_details(struct store *s, const struct task *t, const struct e
 {
     struct buf from AUTO_BUF = BUF_INIT;
 
-    if (events_list(s, t->org, ev->kind, ev->name, 2 * TASK_TRIES, original_event, &from, e) < 0)
+    if (events_list(s, &(struct event_query){.org = t->org, .kind = ev->kind, .name = ev->name,
+        .limit = 2 * TASK_TRIES}, original_event, &from, e) < 0)
         return -1;
     if (!from.len)
         return 0;

@@ -196,6 +196,17 @@ static void came_back(struct arms_buf *b, const char *text, const char *column, 
     arm_end(b, "d.name");
 }
 
+void sql_changed(struct sql_buf *q, const struct sql_select *l)
+{
+    sql_add(q, " AND n.id IN (SELECT id FROM seen.seen WHERE back >= ");
+    sql_int_param(q, l->swept - SEEN_LATE);
+    sql_add(q, " UNION SELECT id FROM seen.seen WHERE at >= ");
+    sql_int_param(q, l->swept - SUMMARY_DISCONNECTED - SEEN_LATE);
+    sql_add(q, " AND at < ");
+    sql_int_param(q, l->now - SUMMARY_DISCONNECTED);
+    sql_add(q, ")");
+}
+
 static void went_silent(struct arms_buf *b, const char *column)
 {
     changed_arm(b, " AND d.disconnected = 0", column, true);

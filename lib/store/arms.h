@@ -29,4 +29,8 @@ const char *sql_state_column(enum field_home home);
 void sql_label_key(struct sql_buf *q, const struct sel_req *r);
 void sql_label_value(struct sql_buf *q, const struct sel_req *r, const char *value);
 
+/* " AND ..." for those of seen.seen n and device d whose last-seen may say otherwise than
+ * device.disconnected does. */
+void sql_changed(struct sql_buf *q, const struct sql_select *l);
+
 #endif

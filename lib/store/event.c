@@ -49,8 +49,7 @@ int event_of(struct store *s, const struct res *r, const struct actor *who, stru
     return events_add(s, r->org, who, &ev, e);
 }
 
-/* The row that a query of the log stands at. */
-static struct event event_row(struct stmt *st)
+struct event event_row(struct stmt *st)
 {
     return (struct event){
         .place = {st_col_int(st, 0), st_col_int(st, 1)},
@@ -67,31 +66,6 @@ static struct event event_row(struct stmt *st)
         .details = st_col_text(st, 12, NULL),
         .was = st_col_text(st, 13, NULL),
     };
-}
-
-int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,
-    int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e)
-{
-    struct stmt *st = db_stmt(store_reader(s), kind ? SQL_event_list_of : SQL_event_list, e);
-    int rc;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, org);
-    st_int(st, 2, limit);
-    if (kind) {
-        st_int(st, 3, kind);
-        st_text(st, 4, name);
-    }
-    while ((rc = st_step(st, e)) == 1) {
-        struct event ev = event_row(st);
-
-        if (each(ctx, &ev)) {
-            st_reset(st);
-            return 0;
-        }
-    }
-    return rc;
 }
 
 int event_place_cmp(const struct event_place *a, const struct event_place *b)

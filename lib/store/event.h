@@ -34,9 +34,23 @@ int events_add(struct store *s, int64_t org, const struct actor *who, const stru
 int event_of(struct store *s, const struct res *r, const struct actor *who, struct event ev,
     struct err *e);
 
-/* Newest first; of one object when kind is not 0. Calls each until it returns non-zero. */
-int events_list(struct store *s, int64_t org, int kind, const char *name, int limit,
-    int (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
+struct event_query {
+    int64_t org;
+    int kind;                       /* of one object: its kind and name; else 0 */
+    const char *name;
+    const struct selector *fields;  /* of kind Event; NULL: all */
+    bool oldest;                    /* oldest first; else the newest */
+    const struct event_place *from; /* begin with this one; NULL: at the end */
+    int64_t limit;                  /* 0: all */
+};
+/* Non-zero: enough. */
+typedef int event_each(void *ctx, const struct event *ev);
+/* By place, in pages of LIST_MAX. */
+int events_list(struct store *s, const struct event_query *q, event_each *each, void *ctx,
+    struct err *e);
+int64_t events_count(struct store *s, const struct event_query *q, int64_t cap, struct err *e);
+/* Inside lib/store: the row that a query of the log stands at. */
+struct event event_row(struct stmt *st);
 /* The oldest first, those after a place that are settled: none will ever come before them. Calls
  * each for at most `limit`. Returns how many; -1 also when events after this place were removed
  * (FC_INVALID). */

@@ -6,14 +6,6 @@ INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, messag
     parent, was)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 
--- :name event_list
-SELECT tx, seq, at, uid, kind, name, parent, reason, type, actor, source, message, details, was
-FROM event WHERE org = ?1 ORDER BY tx DESC, seq DESC LIMIT ?2
-
--- :name event_list_of
-SELECT tx, seq, at, uid, kind, name, parent, reason, type, actor, source, message, details, was
-FROM event WHERE org = ?1 AND kind = ?3 AND name = ?4 ORDER BY seq DESC LIMIT ?2
-
 -- :name event_since
 SELECT tx, seq, at, uid, kind, name, parent, reason, type, actor, source, message, details, was
 FROM event WHERE org = ?1 AND (tx, seq) > (?2, ?3) AND tx < ?4 ORDER BY tx, seq LIMIT ?5

@@ -307,6 +307,25 @@ int res_list(struct store *s, const struct res_query *l, struct res_iter **it, s
     return -1;
 }
 
+int res_ids(struct store *s, const struct res_query *l, struct sql_buf *q, struct err *e)
+{
+    struct sql_select sel;
+
+    if (plan(s, l, &sel, e) < 0)
+        return -1;
+    sql_add(q, "SELECT r.id");
+    sql_from(q, &sel, l->from);
+    sql_add(q, "WHERE ");
+    list_conditions(q, &sel, l);
+    if (l->limit) {
+        sql_add(q, " ORDER BY ");
+        sql_add(q, sql_name(&sel));
+        sql_add(q, " LIMIT ");
+        sql_int_param(q, l->limit);
+    }
+    return 0;
+}
+
 int64_t res_count(struct store *s, const struct res_query *l, int64_t cap, struct err *e)
 {
     struct sql_select sel;

@@ -69,6 +69,8 @@ int res_list(struct store *s, const struct res_query *q, struct res_iter **it, s
 /* 1: *out is filled, valid until the next call; 0: end; -1: error. */
 int res_next(struct res_iter *it, struct res *out, struct err *e);
 void res_list_end(struct res_iter *it); /* NULL is fine */
+/* Appends a query of their ids, of the first by name with a limit; texts are borrowed. */
+int res_ids(struct store *s, const struct res_query *q, struct sql_buf *out, struct err *e);
 /* How many match, counted up to cap (0: all). -1: error. */
 int64_t res_count(struct store *s, const struct res_query *q, int64_t cap, struct err *e);
 

@@ -624,12 +624,42 @@ start_poll() {
     answers 400 admin '/api/v1/devices?labelSelector=site%3D%3D%3D'
     has "$(json .message)" 'labelSelector: '
     for i in limit=1001 limit=-1 limit=x limit=1e3 'continue=!' continue=e30= fieldSelector=a%3Db \
-        summaryOnly=true; do
+        'summaryOnly=true&limit=1' summaryOnly=1; do
         answers 400 admin "/api/v1/devices?$i"
         has "$(json .message)" "${i%%=*}"
     done
     answers 200 admin /api/v1/fleets
     same 'FleetList 0' "$(json '"\(.kind) \(.items | length)"')"
+}
+
+@test "lists by fields, with a summary; events" {
+    start_api
+    for i in 1 2 3; do
+        echo '{"apiVersion":"v1beta1","kind":"Device","metadata":{"name":"d'$i'","labels":{"alias":"a'$i'","site":"s'$((i % 2))'"}},"spec":{}}'
+    done | fc-apply >/dev/null
+    answers 200 admin '/api/v1/devices?summaryOnly=true&labelSelector=site%3Ds1'
+    same '0 2 {"Unknown":2}' "$(json '"\(.items | length) \(.summary.total) \(.summary.summaryStatus)"')"
+    answers 200 admin '/api/v1/devices?limit=1'
+    same '1 2' "$(json '"\(.summary.total) \(.metadata.remainingItemCount)"')"
+    token=$(json .metadata.continue)
+    answers 400 admin '/api/v1/devices?labelSelector=site%3Ds1' -G --data-urlencode "continue=$token"
+    has "$(json .message)" 'continue: the token of another list'
+    answers 200 admin '/api/v1/devices?fieldSelector=metadata.nameOrAlias%20in%20(d1,a3)&labelSelector=site%3Ds1'
+    same 'd1 d3' "$(json '[.items[].metadata.name] | join(" ")')"
+    answers 400 admin '/api/v1/devices?fieldSelector=a%3Db'
+    has "$(json .message)" 'fieldSelector: at 1: unable to resolve selector name "a". Supported selectors are: [metadata.name, '
+    answers 200 admin '/api/v1/events?fieldSelector=reason%3DResourceCreated&order=asc&limit=2'
+    same 'EventList d1 d2 1' "$(json '[.kind, .items[].involvedObject.name, .metadata.remainingItemCount] | join(" ")')"
+    token=$(json .metadata.continue)
+    answers 200 admin '/api/v1/events?fieldSelector=reason%3DResourceCreated&order=asc' -G \
+        --data-urlencode "continue=$token"
+    same 'd3' "$(json '[.items[].involvedObject.name] | join(" ")')"
+    answers 400 admin '/api/v1/events?order=up'
+    answers 400 admin '/api/v1/events?labelSelector=a%3Db'
+    for i in repositories resourcesyncs certificatesigningrequests enrollmentrequests; do
+        answers 200 admin "/api/v1/$i"
+        same '0 {}' "$(json '"\(.items | length) \(.metadata)"')"
+    done
 }
 
 @test "fleets and their template versions" {

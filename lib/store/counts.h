@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many devices are in which state, as they are shown. */
+#ifndef FC_STORE_COUNTS_H
+#define FC_STORE_COUNTS_H
+
+#include "store/resource.h"
+
+enum device_state { STATE_SUMMARY, STATE_APPLICATIONS, STATE_UPDATED, STATES };
+enum { COUNTS_MAX = 32 }; /* different texts of one state: the contract knows at most 8 */
+
+struct device_counts {
+    int64_t total;
+    size_t n[STATES];
+    struct device_tally {
+        const char *name; /* in the arena */
+        int64_t n;
+    } state[STATES][COUNTS_MAX]; /* by name */
+};
+/* Of the devices that the query picks, with a limit of the first of them. All of an organization
+ * are counted in the indexes alone, once there was a sweep. */
+int device_count(struct store *s, struct arena *a, const struct res_query *q,
+    struct device_counts *out, struct err *e);
+
+#endif
