@@ -376,7 +376,7 @@ other_server() {
         -CAkey "$FC_STATE/ca/ca.key" -days 30 -out old.crt 2>/dev/null
     cat old.crt >$certs/agent.crt
     expect 5 run_agent d1
-    has "$stderr" "this device's certificate expired at 2020-01-31T00:00:00"
+    has "$stderr" "this device's certificate expired at 2020-01-31T00:00:"
     # One that says another name.
     openssl req -new -key $certs/agent.key -subj "/CN=device:somebody" -out new.csr
     openssl x509 -req -in new.csr -CA "$FC_STATE/ca/ca.crt" -CAkey "$FC_STATE/ca/ca.key" -days 30 \

@@ -39,7 +39,8 @@ contents() {
     store_sql "SELECT kind, name, generation, owner, labels, spec FROM resource ORDER BY kind, name"
     store_sql "SELECT r.name, s.version, s.status LIKE '%certificate%' FROM resource r
         JOIN resource_status s ON s.id = r.id ORDER BY r.kind, r.name"
-    store_sql "SELECT org, kind, key, value, name FROM label ORDER BY 1, 2, 3, 4, 5"
+    store_sql "SELECT org, kind, key, CASE WHEN key = '@status.certificate' THEN '' ELSE value END, name
+        FROM label ORDER BY 1, 2, 3, 4, 5"
     store_sql "SELECT name, stale, hash, reported, spec_valid, updated FROM device ORDER BY name"
     store_sql "SELECT d.name, f.name, a.name, m.state, m.batch FROM device_fleet m
         JOIN resource d ON d.id = m.device JOIN resource f ON f.id = m.fleet

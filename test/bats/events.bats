@@ -35,7 +35,7 @@ seen_at() {
 @test "a sweep tells who fell silent and who came back, once" {
     now=$(date +%s)
     device a b c never
-    seen_at a $((now - 299)) && seen_at b $((now - 301)) && seen_at c $((now - 100000))
+    seen_at a $((now - 240)) && seen_at b $((now - 301)) && seen_at c $((now - 100000))
     fc-work drain
     same "ResourceCreated" "$(reasons device/a)"
     same "ResourceCreated DeviceDisconnected" "$(reasons device/b)"

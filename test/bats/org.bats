@@ -173,9 +173,14 @@ d0002 /etc/motd default of d0002' "$(files)"
     fc-work drain >/dev/null
     for at in 1 2 3 4; do
         organization a "$(motd "round $at")" | fc-apply
-        # One fsync a commit: the first is of task recovery, then come the chunks.
-        run -137 strace -f -o /dev/null -e trace=fdatasync,fsync \
-            -e inject=fdatasync,fsync:signal=KILL:when=$((at + 1)) fc-work drain
+        # One fsync a commit: the first is of task recovery, then come the chunks. A statement is a
+        # message to a server.
+        case $FC_STORE in
+        sqlite:*) calls=fdatasync,fsync when=$((at + 1)) ;;
+        *) calls=sendto when=$((9 + 3 * at)) ;;
+        esac
+        run -137 strace -f -o /dev/null -e trace=$calls \
+            -e inject=$calls:signal=KILL:when=$when fc-work drain
         at_time +10m fc-work drain >/dev/null # the lease is over
         at_time +20m fc-work drain >/dev/null # and the pause after it
         same 2500 "$(files --org a | grep -c "/etc/motd round $at")"

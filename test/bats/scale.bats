@@ -116,7 +116,7 @@ killed() {
         sequence: [{limit: "90%"}]}, defaultUpdateTimeout: "10m"}' >fleet.json
     fc-apply -f fleet.json
     # Connected, or no batch but the last would have them.
-    sqlite3 fc.db-seen "INSERT INTO seen SELECT value, $(date +%s)000000 FROM generate_series(1, 5000)"
+    seen_as "SELECT id, $(date +%s)000000 FROM device"
     fc-rollout step a
     same "4500 4500" "$(fc-rollout status a | jq -r '"\(.current.total) \(.devices.pending)"')"
     # All of them time out, and are tried again.
