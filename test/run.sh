@@ -123,12 +123,13 @@ done | xargs -P "$jobs" -n 3 sh -c '
     case $build in /*) dir=$build ;; *) dir=$PWD/$build ;; esac
     export TOP="$PWD" BUILD="$dir" FC_BUILD="$dir"
     # Not BATS_TEST_TIMEOUT: its clock is a child that a plain `wait` in a test would wait for.
+    begun=$(date +%s)
     timeout -k 10 600 bats --formatter tap "$file" >"$out/$name.tap" 2>"$out/$name.err"
     echo $? >"$out/$name.status"
     word=ok
     if grep -q "^not ok" "$out/$name.tap" || ! grep -q "^ok" "$out/$name.tap"; then word=FAILED; fi
-    printf "%-10s %-8s %-28s %4s tests  %s\n" "$build" "$2" "${file##*/}" \
-        "$(grep -c "^\(not \)\{0,1\}ok " "$out/$name.tap")" "$word"
+    printf "%-10s %-8s %-28s %4s tests %4s s  %s\n" "$build" "$2" "${file##*/}" \
+        "$(grep -c "^\(not \)\{0,1\}ok " "$out/$name.tap")" $(($(date +%s) - begun)) "$word"
 ' "$out"
 
 for status in "$out"/*.status; do

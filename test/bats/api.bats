@@ -210,7 +210,7 @@ start_poll() {
     began=$SECONDS
     # What is written can be read only when the disk has it, a good while later here.
     # (A process that is traced cannot look for leaks.)
-    spec $ONE hello | ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -o /dev/null \
+    spec $ONE hello | strace -f -o /dev/null \
         -e trace=fdatasync -e inject=fdatasync:delay_enter=200000 fc-apply -f -
     wait "$POLL"
     [ $((SECONDS - began)) -lt 20 ]

@@ -179,6 +179,11 @@ needs() {
     command -v "$1" >/dev/null || { echo "$1 is missing: apt-get install $2"; return 1; }
 }
 
+# A leak sanitizer does not work on what is traced.
+strace() {
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 command strace "$@"
+}
+
 # at_time OFFSET COMMAND ...: by another clock. A sanitizer's runtime has to be loaded first.
 at_time() {
     local offset=$1 preload
