@@ -95,7 +95,7 @@ static const struct command command = {
 struct sign {
     struct opts o;
     struct conf *conf;
-    const char *conf_file, *state, *name, *server, *server_ca, *signer, *format, *filter;
+    const char *conf_file, *state, *name, *given, *server, *server_ca, *signer, *format, *filter;
     const char *names[NAMES_MAX + 1];
     char org[UUID_LEN];
     int nnames, days;
@@ -122,7 +122,7 @@ static void args_read(struct sign *s, int argc, char **argv)
         case O_SERVER_CA: s->server_ca = s->o.arg; break;
         case O_SIGNER: s->signer = s->o.arg; break;
         case O_CN: s->i.cn = s->o.arg; break;
-        case OPT_ORG: s->i.org = s->o.arg; break;
+        case OPT_ORG: s->given = s->o.arg; break;
         case O_NAME:
             if (s->nnames == NAMES_MAX)
                 opt_usage(&s->o, "more than %d names", NAMES_MAX);
@@ -137,12 +137,8 @@ static int conf_read(struct sign *s, struct err *e)
     if (conf_load(&s->conf, s->conf_file, e) < 0)
         return -1;
     authority_find(&s->ca, s->conf, s->state ? s->state : conf_state_dir(s->conf));
-    if (s->o.sub < &subs[ENROLLMENT])
-        return 0;
-    if (service_org_uid(s->conf, s->i.org, s->org, e) < 0)
-        return -1;
     s->i.org = s->org;
-    return 0;
+    return s->o.sub < &subs[ENROLLMENT] ? 0 : service_org_uid(s->conf, s->given, s->org, e);
 }
 
 static const char *verb(const struct sign *s)

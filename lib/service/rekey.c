@@ -41,7 +41,7 @@ struct visit {
     struct secret_place place;
     int64_t rev;
     bool look;              /* do not seal, only say whether there is something to do */
-    bool todo;
+    bool wanted;
     bool broken;
 };
 
@@ -68,7 +68,7 @@ static int visit_one(void *ctx, const struct secret *at, jv *value, struct err *
     int rc = 0;
 
     if (!secret_sealed(text)) {
-        v->todo = true;
+        v->wanted = true;
         return v->look ? 0 :
             secret_seal(v->w->crypto, &v->w->keys, &v->place, at, text, n, value, e);
     }
@@ -77,7 +77,7 @@ static int visit_one(void *ctx, const struct secret *at, jv *value, struct err *
             return 0;
         v->w->others |= seal_keys_find(&v->w->keys, id) != NULL;
     }
-    v->todo = true;
+    v->wanted = true;
     if (v->look)
         return 0;
     if (secret_open(v->w->crypto, &v->w->keys, &v->place, at, text, &clear, &why) < 0)
@@ -97,7 +97,7 @@ static int visit_doc(struct visit *v, const char *text, char **sealed, struct er
     int rc = secrets_each(v->place.kind, &spec, visit_one, v, e);
 
     *sealed = NULL;
-    if (rc == 0 && v->todo && !v->look) {
+    if (rc == 0 && v->wanted && !v->look) {
         if (v->rev)
             json_set(&doc, "spec", jv_copy(spec));
         json_canon(&b, v->rev ? doc : spec);
@@ -183,9 +183,9 @@ static int batch(struct rekey *w, const struct secret_place *place, struct row *
         v.place.name = rows[i].name;
         rc = visit_doc(&v, rows[i].doc, &rows[i].sealed, e);
         sealed += rows[i].sealed != NULL;
-        if (look && v.todo)
+        if (look && v.wanted)
             ++*(rows[i].rev ? &w->out->revisions : &w->out->resources);
-        w->done += v.todo && !look;
+        w->done += v.wanted && !look;
     }
     if (rc == 0 && sealed)
         rc = write_rows(w, rows, n, e);
@@ -358,7 +358,7 @@ static int dirty(struct rekey *w, bool *yes, struct err *e)
                 st_reset(st);
                 return -1;
             }
-            *yes |= v.todo;
+            *yes |= v.wanted;
         }
         if (rc < 0)
             return -1;
