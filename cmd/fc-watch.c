@@ -9,12 +9,15 @@
 #include "service/session.h"
 #include "service/watch.h"
 
-enum { O_EVENTS = OPT_FIRST, O_FROM_START, O_LIMIT, O_NOW, O_SINCE, O_TIMEOUT };
+enum { O_EVENTS = OPT_FIRST, O_FIELDS, O_FROM_START, O_LIMIT, O_NOW, O_SINCE, O_TIMEOUT };
 
 static const struct opt opts[] = {
     OPTS_STORE,
     {'l', "selector", "SELECTOR", NULL, "resources with these labels: site=berlin,!test"},
     {O_EVENTS, "events", NULL, NULL, "events of these resources, not their changes"},
+    {O_FIELDS, "field-selector", "SELECTOR", "metadata.name=|metadata.owner=|metadata.alias=|"
+        "status.summary.status=|status.updated.status=|reason=|type=|involvedObject.kind=",
+        "resources or events with these fields: status.updated.status=OutOfDate"},
     {O_FROM_START, "from-start", NULL, NULL, "begin with the oldest event that is kept"},
     {O_LIMIT, "limit", "N", NULL, "end after so many lines, 0 for no limit (default: 0)"},
     {O_NOW, "now", NULL, NULL, "begin with what comes now (default)"},
@@ -92,7 +95,8 @@ static int check(struct watcher *w, const struct targets *t, struct selector *se
             return -1;
     }
     if (w->selector && log)
-        return err_set(e, FC_USAGE, "a selector goes with resources, not with events");
+        return err_set(e, FC_USAGE, "labels are of resources, not of events: --field-selector "
+            "picks some");
     w->o.labels = w->selector ? sel : NULL;
     w->o.target = t->v;
     w->o.ntargets = t->n;
@@ -133,6 +137,7 @@ int main(int argc, char **argv)
         switch (id) {
         case 'l': w.selector = o.arg; break;
         case O_EVENTS: w.o.events = true; break;
+        case O_FIELDS: w.o.fields = *o.arg ? o.arg : NULL; break;
         case O_FROM_START: w.o.start = WATCH_OLDEST; starts++; break;
         case O_LIMIT: w.o.limit = opt_num(&o, 0, INT64_MAX); break;
         case O_NOW: w.o.start = WATCH_NOW; starts++; break;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "service/pick.h"
 #include "store/device.h"
 
 /* What a commit wrote may be visible a while after the watch tells of it, so it is looked for again,
@@ -23,7 +24,7 @@ enum {
 
 /* What a batch of events says about one object, or one event as a document. */
 struct pending {
-    struct event_place place;     /* of the last one */
+    struct event_place first, place; /* of the first and the last one */
     const struct kind *kind;
     const char *name, *parent;
     bool created, deleted;
@@ -35,6 +36,7 @@ struct watch {
     struct store *s;
     const struct watch_options *o;
     struct arena *a;              /* of a batch */
+    struct pick *pick;
     char uid[UUID_LEN];           /* of the store */
     struct event_place place;     /* all up to here was read */
     struct event_place said;      /* cursor of the last line */
@@ -133,6 +135,7 @@ static void note_change(struct watch *w, const struct event *ev)
 
     if (!p || p->deleted) { /* one that comes after it is another one */
         p = new_pending(w, ev);
+        p->first = ev->place;
         p->created = created;
         *slot = w->n;
     }
@@ -151,11 +154,14 @@ static void note(void *ctx, const struct event *ev)
     if (!wanted(w, ev))
         return;
     if (w->events) {
-        struct pending *p = new_pending(w, ev);
+        struct pending *p;
 
-        p->place = ev->place;
         buf_reset(&w->text);
         events_write(&w->text, ev);
+        if (!pick_event(w->pick, w->text.p))
+            return;
+        p = new_pending(w, ev);
+        p->place = ev->place;
         p->event = arena_strndup(w->a, w->text.p, w->text.len);
         p->name = arena_strdup(w->a, ev->uid);
     } else
@@ -212,39 +218,23 @@ static int gone(struct watch *w, const struct pending *p, const char *metadata, 
     return put_line(w, "DELETED", &p->place, p->kind, store_name(w, p), object, e);
 }
 
-static bool matches(const struct watch *w, const char *labels)
-{
-    jv v AUTO_JV = jv_invalid();
-
-    if (!w->o->labels)
-        return true;
-    v = jv_parse(labels);
-    return selector_match(w->o->labels, v);
-}
-
-static bool matches_metadata(const struct watch *w, const char *metadata)
-{
-    jv v AUTO_JV = jv_invalid(), labels AUTO_JV = jv_invalid();
-
-    if (!w->o->labels)
-        return true;
-    v = jv_parse(metadata);
-    labels = json_get(v, "labels");
-    return selector_match(w->o->labels, labels);
-}
-
 static int deleted(struct watch *w, const struct pending *p, struct err *e)
 {
-    struct buf meta AUTO_BUF = BUF_INIT;
+    const char *name = store_name(w, p), *meta = p->was;
+    enum pick_was was;
 
-    if (p->created) /* came and went between two looks */
-        return 0;
-    if (p->was)
-        return matches_metadata(w, p->was) ? gone(w, p, p->was, e) : 0;
-    buf_adds(&meta, "{\"name\":");
-    buf_add_jsons(&meta, p->name);
-    buf_addc(&meta, '}');
-    return matches(w, "{}") ? gone(w, p, meta.p, e) : 0;
+    if (!meta) {
+        struct buf b AUTO_BUF = BUF_INIT;
+
+        buf_adds(&b, "{\"name\":");
+        buf_add_jsons(&b, p->name);
+        buf_addc(&b, '}');
+        meta = arena_strdup(w->a, b.p);
+    }
+    was = p->created ? WAS_NOT : /* came and went between two looks */
+        pick_was(w->pick, p->kind, name, &p->first, arena_printf(w->a, "{\"metadata\":%s}", meta));
+    pick_gone(w->pick, p->kind, name, &p->first);
+    return was == WAS_NOT ? 0 : gone(w, p, meta, e);
 }
 
 /* 1: it is there, and w->text is what it is now. */
@@ -267,18 +257,19 @@ static int current(struct watch *w, const struct pending *p, struct res *r, stru
 static int changed(struct watch *w, const struct pending *p, struct err *e)
 {
     struct buf meta AUTO_BUF = BUF_INIT;
-    bool was, is;
+    const char *name = store_name(w, p);
+    enum pick_was was;
     struct res r;
     int rc = current(w, p, &r, e);
 
     if (rc <= 0)
         return rc; /* deleted by an event that is still to come */
-    is = matches(w, r.labels);
-    was = !p->created && (p->was ? matches_metadata(w, p->was) : is);
-    if (is)
-        return put_line(w, was ? "MODIFIED" : "ADDED", &p->place, p->kind, store_name(w, p),
+    was = p->created ? WAS_NOT : pick_was(w->pick, p->kind, name, &p->first,
+        p->was ? arena_printf(w->a, "{\"metadata\":%s}", p->was) : w->text.p);
+    if (pick_is(w->pick, p->kind, name, &p->first, w->text.p))
+        return put_line(w, was == WAS_PICKED ? "MODIFIED" : "ADDED", &p->place, p->kind, name,
             w->text.p, e);
-    if (!was)
+    if (was == WAS_NOT)
         return 0;
     res_metadata_write(&meta, &r);
     return gone(w, p, meta.p, e);
@@ -378,6 +369,18 @@ static int wait_for(struct watch *w, enum wait *what, struct err *e)
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
+/* The newest event, and what the selectors pick then. */
+static int look(struct watch *w, struct event_place *newest, struct err *e)
+{
+    int rc;
+
+    if ((w->o->fields && db_attach_seen(w->s->db, e) < 0) || db_begin(w->s->db, false, e) < 0)
+        return -1;
+    rc = events_newest(w->s, newest, e) < 0 ? -1 : pick_begin(w->pick, w->s, newest, e);
+    db_rollback(w->s->db);
+    return rc;
+}
+
 static int begin(struct watch *w, struct err *e)
 {
     struct event_place removed, newest;
@@ -390,8 +393,7 @@ static int begin(struct watch *w, struct err *e)
     snprintf(w->uid, sizeof w->uid, "%s", uid);
     if ((w->fd = db_watch_fd(w->s->db, &why)) < 0)
         w->fd = -1; /* it is looked at now and then */
-    if (news(w, e) < 0 || events_removed(w->s, &removed, e) < 0 ||
-        events_newest(w->s, &newest, e) < 0)
+    if (news(w, e) < 0 || events_removed(w->s, &removed, e) < 0 || look(w, &newest, e) < 0)
         return -1;
     switch (w->o->start) {
     case WATCH_NOW: w->place = newest; break;
@@ -441,7 +443,8 @@ int watch(struct store *s, const struct watch_options *o, struct err *e)
     for (size_t i = 0; i < o->ntargets; i++)
         w->events = w->events || o->target[i].kind->flags & KIND_LOG;
     w->end = o->timeout ? monotonic() + o->timeout : 0;
-    rc = begin(w, e) < 0 ? -1 : follow(w, e);
+    rc = pick_open(&w->pick, o, w->events, e) < 0 || begin(w, e) < 0 ? -1 : follow(w, e);
+    pick_free(w->pick);
     arena_free(w->a);
     buf_free(&w->text);
     free(w);

@@ -24,6 +24,7 @@ struct watch_options {
     size_t ntargets;
     bool events;                 /* the events of the targets instead of their changes */
     const struct selector *labels; /* of resources; NULL: all */
+    const char *fields;          /* selector by those of the targets' kinds, or of events; or NULL */
     enum watch_start start;
     const char *cursor;          /* WATCH_CURSOR */
     int64_t timeout;             /* us; 0: none */
@@ -35,8 +36,8 @@ struct watch_options {
 };
 enum { WATCH_BATCH = 1000 }; /* events that are read at once */
 
-/* Until the timeout, the limit, or the reader's end: 0. FC_INVALID: the cursor is of another store,
- * or its events are no longer kept; FC_AGAIN: the store was replaced or is gone. */
+/* Until the timeout, the limit, or the reader's end: 0. FC_INVALID: the fields are wrong, the cursor
+ * is of another store, or its events are no longer kept; FC_AGAIN: the store was replaced or is gone. */
 int watch(struct store *s, const struct watch_options *o, struct err *e);
 
 #endif

@@ -90,6 +90,89 @@ told() { jq -r 'select(.type != "BOOKMARK") | .type + " " + .object.metadata.nam
     same "ADDED a,MODIFIED a,DELETED a,ADDED b,DELETED b" "$(told out)"
 }
 
+@test "fields that metadata tells: exact from any cursor" {
+    start=$(fc-watch --timeout 1s | jq -r .cursor)
+    device a '{"alias":"till-1"}'
+    device b '{"alias":"door"}'
+    device c
+    device b '{"alias":"till-2"}'
+    device a '{"alias":"office"}'
+    fc-delete -y device/c >/dev/null
+    now=$(fc-watch --timeout 1s | jq -r .cursor)
+    device b '{"alias":"door"}'
+    device c '{"alias":"till-3"}'
+    fc-watch devices --field-selector 'metadata.alias contains till' --since "$start" \
+        --timeout 1s >out
+    same "ADDED c" "$(told out)"
+    fc-watch devices --field-selector 'metadata.alias contains till' --since "$now" \
+        --timeout 1s >out
+    same "DELETED b,ADDED c" "$(told out)"
+    fc-watch devices --field-selector 'metadata.name in (a,c)' --since "$start" --timeout 1s >out
+    same "ADDED a,ADDED c" "$(told out)"
+    fc-watch devices --field-selector metadata.name=a -l '!alias' --since "$now" --timeout 1s >out
+    same "" "$(told out)"
+}
+
+# repository NAME URL
+repository() {
+    jq -nc --arg n "$1" --arg u "$2" '{apiVersion: "flightctl.io/v1beta1", kind: "Repository",
+        metadata: {name: $n}, spec: {type: "git", url: $u}}' | fc-apply >/dev/null
+}
+
+@test "fields of spec and status: what comes to match is added, what leaves it is deleted" {
+    repository in https://h/x
+    repository out https://h/y
+    repository later https://h/y
+    follow log repositories --field-selector spec.url=https://h/x
+    repository out https://h/z # neither before nor after
+    repository in https://h/y
+    wait_for lines log 1
+    repository later https://h/x
+    wait_for lines log 2
+    fc-patch repository/later -p '{"metadata":{"labels":{"a":"b"}}}' >/dev/null
+    wait_for lines log 3
+    fc-delete -y repository/out repository/later >/dev/null
+    repository new https://h/x
+    wait_for lines log 5
+    same "DELETED in,ADDED later,MODIFIED later,DELETED later,ADDED new" "$(told log)"
+    stop "$PID"
+    # From a cursor before these changes it is not known who matched: who changed is said to be gone.
+    cursor=$(head -1 log | jq -r .cursor)
+    fc-watch repositories --field-selector spec.url=https://h/x --since "$cursor" --timeout 1s >log
+    same "DELETED in,DELETED out,DELETED later,ADDED new" "$(told log)"
+    # States of devices are among those fields, and so is the owner.
+    follow log devices --field-selector status.updated.status=OutOfDate,metadata.owner=Fleet/f
+    device d '{"app":"shop"}'
+    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Fleet","metadata":{"name":"f"},
+        "spec":{"selector":{"matchLabels":{"app":"shop"}},
+        "template":{"spec":{"os":{"image":"x:1"}}}}}' | fc-apply >/dev/null
+    fc-work drain
+    wait_for lines log 1
+    device d
+    fc-work drain
+    wait_for grep -q DELETED log
+    same "ADDED d" "$(told log | cut -d, -f1)"
+    same "DELETED d" "$(told log | tr , '\n' | tail -1)"
+}
+
+@test "events by their fields" {
+    follow out --field-selector 'involvedObject.name in (a,b),reason!=ResourceDeleted'
+    follow some --events devices --field-selector 'type=Normal,reason contains Delete'
+    device a && device c && device b
+    fc-delete -y device/a >/dev/null
+    wait_for lines out 2
+    wait_for lines some 1
+    same "ResourceCreated a,ResourceCreated b" "$(jq -r 'select(.object) |
+        .object.reason + " " + .object.involvedObject.name' out | paste -sd,)"
+    same "ResourceDeleted" "$(jq -r '.object.reason // empty' some)"
+    expect 6 fc-watch --field-selector spec.url=x --timeout 1s
+    has "$stderr" 'fc-watch: field selector: at 1: unable to resolve selector name "spec.url"'
+    expect 6 fc-watch devices --field-selector reason=x --timeout 1s
+    has "$stderr" 'unable to resolve selector name "reason"'
+    expect 6 fc-watch device/a repository/r --field-selector spec.url=x --timeout 1s
+    same "" "$output"
+}
+
 @test "events, of all or of some" {
     follow all
     follow some --events device/a
