@@ -35,23 +35,37 @@ int history_at(struct store *s, const struct kind *k, const char *name, int64_t 
     return err_set(e, FC_NOTFOUND, "there was no %s of name \"%s\" at %s", k->name, name, when);
 }
 
+/* A revision is what a user wrote: without a status. */
+static int check_fields(const struct selector *fields, struct err *e)
+{
+    for (size_t i = 0; fields && i < fields->n; i++) {
+        const char *name = fields->req[i].field->name;
+
+        if (strncmp(name, "status.", 7) == 0)
+            return err_set(e, FC_USAGE, "field selector: %s: what a status was is not kept", name);
+    }
+    return 0;
+}
+
 int history_past(struct store *s, const struct kind *k, int64_t at, const struct selector *labels,
-    int64_t limit, int (*each)(void *ctx, const char *id, jv doc, struct err *e), void *ctx,
-    int64_t *lost, struct err *e)
+    const struct selector *fields, int64_t limit,
+    int (*each)(void *ctx, const char *id, jv doc, struct err *e), void *ctx, int64_t *lost,
+    struct err *e)
 {
     struct revision_iter *it;
     struct revision v;
     int64_t shown = 0;
     int rc = 0;
 
-    if (check_kind(k, e) < 0 || (*lost = revision_lost(s, s->org, k, at, e)) < 0 ||
+    if (check_kind(k, e) < 0 || check_fields(fields, e) < 0 || (*lost = revision_lost(s, s->org, k, at, e)) < 0 ||
         revision_past(s, s->org, k, at, &it, e) < 0)
         return -1;
     while ((!limit || shown < limit) && (rc = revision_next(it, &v, e)) == 1) {
         char *id AUTO_FREE = xasprintf("%s/%s", k->singular, v.name);
-        jv doc AUTO_JV = revision_doc(&v), had AUTO_JV = json_at(doc, "metadata.labels");
+        jv doc AUTO_JV = revision_doc(&v);
 
-        if (labels && !selector_match(labels, had))
+        if ((labels && !selector_match_doc(labels, doc)) ||
+            (fields && !selector_match_doc(fields, doc)))
             continue;
         shown++;
         if ((rc = each(ctx, id, doc, e)) < 0)

@@ -9,12 +9,13 @@
  * was is no longer known. FC_USAGE: a kind that users do not make, which has no history. */
 int history_at(struct store *s, const struct kind *k, const char *name, int64_t at, jv *doc,
     struct err *e);
-/* All of a kind that there were at a time and that the selector (NULL: all) matched then, by name, at
- * most `limit` (0: all); id is "device/x", doc borrowed. *lost: of how many others it is no longer
- * known what they were. */
+/* All of a kind that there were at a time and that the selectors (NULL: all) matched then, by name,
+ * at most `limit` (0: all); id is "device/x", doc borrowed. *lost: of how many others it is no longer
+ * known what they were. FC_USAGE: a field of the status, which no revision has. */
 int history_past(struct store *s, const struct kind *k, int64_t at, const struct selector *labels,
-    int64_t limit, int (*each)(void *ctx, const char *id, jv doc, struct err *e), void *ctx,
-    int64_t *lost, struct err *e);
+    const struct selector *fields, int64_t limit,
+    int (*each)(void *ctx, const char *id, jv doc, struct err *e), void *ctx, int64_t *lost,
+    struct err *e);
 
 /* The changes of one resource, the newest first, at most `limit` (0: all): {kind, name, rev, time,
  * actor, change, fields, generation, reason}. id is "device/x@3", doc borrowed. change is one of

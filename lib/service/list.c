@@ -301,7 +301,8 @@ static int list_past(struct store *s, const struct list_query *q, list_each *eac
     struct list_page *out, struct err *e)
 {
     struct past p = {each, ctx, BUF_INIT};
-    int rc = history_past(s, q->kind, q->at, q->labels, q->limit, one_past, &p, &out->lost, e);
+    int rc = history_past(s, q->kind, q->at, q->labels, q->fields, q->limit, one_past, &p,
+        &out->lost, e);
 
     buf_free(&p.text);
     return rc;

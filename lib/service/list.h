@@ -18,7 +18,7 @@ struct list_query {
     const char *token;      /* where to go on, or NULL */
     int64_t limit;          /* 0: all */
     unsigned view;          /* VIEW_* */
-    int64_t at;             /* as it was then, by labels alone and in one page; 0: as it is */
+    int64_t at;             /* as it was then, without a status and in one page; 0: as it is */
 };
 struct list_page {
     const char *token;  /* of the next page, in the arena; NULL: this was the last */

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# databases: both
 # shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 # databases: both
 # Revisions: what leaves one, what the past looks like.
@@ -83,6 +82,36 @@ names() { fc-select devices -q .metadata.name -o name "$@" | paste -sd' '; }
         same "${at#*:}" "$(fc-select device/a --at "${at%:*}" -q .metadata.labels.n -o name)"
         same "${at#*:}" "$(fc-select devices --at "${at%:*}" -q .metadata.labels.n -o name)"
     done
+}
+
+@test "--at with field selectors: as the fields were then" {
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Repository", metadata: {name: "r"},
+        spec: {type: "git", url: "https://h/x"}}' >r.json
+    apply -5h <r.json
+    sed 's/"r"/"other"/' r.json | apply -5h
+    sed 's,h/x,h/y,' r.json | apply -3h
+    at_time -2h fc-delete -y repository/r >/dev/null
+    urls() { fc-select repositories -q .metadata.name -o name "$@" | paste -sd' '; }
+    same "other r" "$(urls --at -4h --field-selector spec.url=https://h/x)"
+    same "other" "$(urls --at -150m --field-selector spec.url=https://h/x)"
+    same "r" "$(urls --at -150m --field-selector 'spec.url!=https://h/x,spec.type')"
+    same "r" "$(urls --at -4h --field-selector 'spec.url=https://h/x,metadata.name notin (other)')"
+    same "" "$(urls --at now --field-selector 'metadata.name contains r,spec.url=https://h/y')"
+    device a '{"alias":"till"}' | apply -5h
+    device b '{"site":"rome"}' | apply -4h
+    device a '{"alias":"door"}' | apply -3h
+    same "a" "$(names --at -4h --field-selector metadata.alias=till)"
+    same "b" "$(names --at -2h --field-selector metadata.alias!=door -l site=rome)"
+    same "a" "$(names --at -2h --field-selector \
+        "metadata.creationTimestamp<$(date -u -d '-270 minutes' +%FT%TZ)")"
+    same "a b" "$(names --at -2h --field-selector '!metadata.owner')"
+    for field in status.summary.status=Online '!status.capabilities.osMode'; do
+        expect 2 fc-select devices --at -2h --field-selector "$field"
+        field=${field#!}
+        same "fc-select: field selector: ${field%%=*}: what a status was is not kept" "$stderr"
+    done
+    expect 6 fc-select devices --at -2h --field-selector reason=x
+    expect 2 fc-select labels --at -2h
 }
 
 @test "--at is for what users make, and shows what they made" {
