@@ -159,7 +159,7 @@ static int list(struct select *s, struct err *e)
     if (list_labels_parse(a, catalog ? kind_by_id(KIND_DEVICE) : q->kind, s->labels, &q->labels,
         e) < 0)
         return e->code == FC_INVALID ? err_wrap(e, "selector") : -1;
-    if (!catalog && list_fields_parse(a, q->kind, s->fields, &q->fields, e) < 0)
+    if (list_fields_parse(a, q->kind, s->fields, &q->fields, e) < 0)
         return err_wrap(e, "field selector");
     if (s->of && target_involved(s->of, &q->of, &q->of_name, e) < 0)
         return -1;
@@ -167,7 +167,7 @@ static int list(struct select *s, struct err *e)
         q->limit = q->kind->flags & KIND_LOG && !s->count ? EVENTS : 0;
     if (catalog)
         return labels_list(store, &(struct label_query){.org = q->org,
-            .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = s->fields,
+            .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = q->fields,
             .limit = q->limit}, show_label, s, e);
     if (s->count || s->summary)
         return show_number(s, e);

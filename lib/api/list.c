@@ -109,13 +109,12 @@ static int add_label(void *ctx, const char *key, const char *value, struct err *
 int list_labels(struct call *c, struct err *e)
 {
     struct label_query q = {.org = c->id->org, .kind = kind_by_id(KIND_DEVICE), .limit = LIST_MAX};
-    const char *kind, *limit, *labels;
-    struct selector sel;
+    const char *kind, *limit, *labels, *fields;
     int64_t n = 0;
 
     if (query_get(c, "kind", &kind, e) < 0 || query_get(c, "limit", &limit, e) < 0 ||
         query_get(c, "labelSelector", &labels, e) < 0 ||
-        query_get(c, "fieldSelector", &q.fields, e) < 0)
+        query_get(c, "fieldSelector", &fields, e) < 0)
         return -1;
     if (!kind || strcmp(kind, "Device") != 0)
         return err_set(e, FC_INVALID, "kind: must be Device");
@@ -123,11 +122,10 @@ int list_labels(struct call *c, struct err *e)
         return -1;
     if (n)
         q.limit = n;
-    if (labels && *labels) {
-        if (selector_parse(c->a, labels, &sel, e) < 0)
-            return err_wrap(e, "labelSelector");
-        q.labels = &sel;
-    }
+    if (list_labels_parse(c->a, q.kind, labels, &q.labels, e) < 0)
+        return err_wrap(e, "labelSelector");
+    if (list_fields_parse(c->a, kind_by_id(KIND_LABEL), fields, &q.fields, e) < 0)
+        return err_wrap(e, "fieldSelector");
     c->r->status = 200;
     buf_addc(&c->r->body, '[');
     if (labels_list(c->s, &q, add_label, &c->r->body, e) < 0)

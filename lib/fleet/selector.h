@@ -30,6 +30,7 @@ enum sel_op {
 };
 
 struct field;
+struct field_value;
 
 struct sel_req {
     enum sel_op op;
@@ -62,6 +63,8 @@ bool selector_match(const struct selector *s, jv labels);
 /* A selector by labels or by fields against a document (borrowed): an absent field is as an absent
  * label. */
 bool selector_match_doc(const struct selector *s, jv doc);
+/* Does a requirement of a field hold where it has these values? */
+bool selector_holds(const struct sel_req *r, const struct field_value *v, size_t n);
 /* The operator that op is the negation of, or op itself. */
 enum sel_op sel_positive(enum sel_op op);
 /* The text form, for messages and tests; parsing it gives the same selector. One that matches

@@ -73,15 +73,22 @@ enum sel_op sel_positive(enum sel_op op)
         op == SEL_NOT_CONTAINS ? SEL_CONTAINS : op;
 }
 
-static bool field_match(const struct sel_req *r, jv doc)
+bool selector_holds(const struct sel_req *r, const struct field_value *v, size_t n)
 {
     enum sel_op op = sel_positive(r->op);
-    struct field_value v[2];
-    size_t n = field_values(r->field, doc, v), i;
+    size_t i;
 
     for (i = 0; i < n && !holds(op, r, &v[i]); i++)
         ;
     return (i < n) == (op == r->op);
+}
+
+static bool field_match(const struct sel_req *r, jv doc)
+{
+    struct field_value v[2];
+    size_t n = field_values(r->field, doc, v);
+
+    return selector_holds(r, v, n);
 }
 
 static bool req_match(const struct sel_req *r, jv labels)

@@ -3,68 +3,58 @@
 
 #include <string.h>
 
-#define AFTER_KEYS "@\xF4\x8F\xBF\xBF" /* behind all keys that begin with @: those are no labels */
+#include "fleet/field.h"
 
-static bool listed(const struct sel_req *r, const char *text)
-{
-    for (size_t i = 0; i < r->nvalues; i++)
-        if (strcmp(r->values[i], text) == 0)
-            return true;
-    return false;
-}
+#define AFTER_KEYS "@\xF4\x8F\xBF\xBF" /* behind all keys that begin with @: those are no labels */
 
 static bool is_field(const struct sel_req *r, const char *name)
 {
-    return strcmp(r->keys[0], name) == 0;
+    return strcmp(r->field->name, name) == 0;
 }
 
-/* What the fields ask for: those of a label alone, and names of resources. */
-static int check_fields(const struct selector *sel, struct err *e)
+static struct field_value value_of(const char *text)
 {
-    for (size_t i = 0; i < sel->n; i++) {
-        const struct sel_req *r = &sel->req[i];
-        const struct field *f = kind_by_id(KIND_LABEL)->fields;
-
-        while (f->name && (r->nkeys != 1 || !is_field(r, f->name)))
-            f++;
-        if (!f->name)
-            return err_set(e, FC_INVALID, "unable to resolve selector name \"%.64s\". Supported "
-                "selectors are: [metadata.labels.key metadata.labels.keyOrValue "
-                "metadata.labels.value metadata.name]", r->keys[0]);
-        if (is_field(r, "metadata.name") && r->op != SEL_IN)
-            return err_set(e, FC_INVALID, "metadata.name: only =, == and in are supported");
-    }
-    return 0;
-}
-
-static bool holds(const struct sel_req *r, bool found)
-{
-    if (r->op == SEL_EXISTS)
-        return true;
-    return r->op == SEL_IN ? found : r->op == SEL_NOT_IN && !found;
+    return (struct field_value){.s = text, .n = strlen(text)};
 }
 
 static bool key_wanted(const struct selector *sel, const char *key)
 {
-    for (size_t i = 0; i < sel->n; i++)
-        if (is_field(&sel->req[i], "metadata.labels.key") &&
-            !holds(&sel->req[i], listed(&sel->req[i], key)))
+    const struct field_value v = value_of(key);
+
+    for (size_t i = 0; sel && i < sel->n; i++)
+        if (is_field(&sel->req[i], "metadata.labels.key") && !selector_holds(&sel->req[i], &v, 1))
             return false;
     return true;
 }
 
 static bool pair_wanted(const struct selector *sel, const char *key, const char *value)
 {
-    for (size_t i = 0; i < sel->n; i++) {
+    const struct field_value v[2] = {value_of(key), value_of(value)};
+
+    for (size_t i = 0; sel && i < sel->n; i++) {
         const struct sel_req *r = &sel->req[i];
 
-        if (is_field(r, "metadata.labels.value") && !holds(r, listed(r, value)))
-            return false;
-        if (is_field(r, "metadata.labels.keyOrValue") &&
-            !holds(r, listed(r, key) || listed(r, value)))
+        if ((is_field(r, "metadata.labels.value") && !selector_holds(r, &v[1], 1)) ||
+            (is_field(r, "metadata.labels.keyOrValue") && !selector_holds(r, v, 2)))
             return false;
     }
     return true;
+}
+
+/* What is asked of the resource that has the label, as requirements of its kind. */
+static struct selector of_resource(struct arena *a, const struct label_query *q)
+{
+    struct selector sel = {0};
+
+    if (!q->fields)
+        return sel;
+    sel.req = arena_alloc(a, q->fields->n * sizeof *sel.req + 1);
+    for (size_t i = 0; i < q->fields->n; i++)
+        if (is_field(&q->fields->req[i], "metadata.name")) {
+            sel.req[sel.n] = q->fields->req[i];
+            sel.req[sel.n++].field = field_find(q->kind->fields, "metadata.name");
+        }
+    return sel;
 }
 
 /* Has a resource that the query picks this label? 1, 0, -1. */
@@ -74,22 +64,15 @@ static int carried(struct store *s, const struct label_query *q, const struct se
     size_t n = q->labels ? q->labels->n : 0;
     struct sel_req *req = xcalloc(n + 1, sizeof *req);
     struct selector sel = {.nothing = q->labels && q->labels->nothing, .n = n + 1, .req = req};
-    struct res_query of = {.org = q->org, .kind = q->kind, .labels = &sel, .limit = 1};
-    const struct sel_req *name = NULL;
+    struct res_query of = {.org = q->org, .kind = q->kind, .labels = &sel,
+        .fields = fields->n ? fields : NULL, .limit = 1};
     int64_t found;
 
     req[0] = (struct sel_req){.op = SEL_IN, .nkeys = 1, .keys = &key, .nvalues = 1,
         .values = &value};
     if (n)
         memcpy(req + 1, q->labels->req, n * sizeof *req);
-    for (size_t i = 0; i < fields->n; i++)
-        if (is_field(&fields->req[i], "metadata.name"))
-            name = &fields->req[i];
-    if (name) {
-        of.names = name->values;
-        of.nnames = name->nvalues;
-    }
-    found = q->labels || name ? res_count(s, &of, 1, e) : 1;
+    found = q->labels || fields->n ? res_count(s, &of, 1, e) : 1;
     free(req);
     return found < 0 ? -1 : found > 0;
 }
@@ -126,17 +109,14 @@ int labels_list(struct store *s, const struct label_query *q,
 {
     struct arena *a AUTO_ARENA = arena_new();
     struct buf key AUTO_BUF = BUF_INIT, value AUTO_BUF = BUF_INIT;
-    struct selector fields = {0};
+    struct selector fields = of_resource(a, q);
     int64_t n = 0;
     int rc = 0;
 
-    if (q->fields && (selector_parse(a, q->fields, &fields, e) < 0 ||
-        check_fields(&fields, e) < 0))
-        return err_wrap(e, "field selector");
     buf_adds(&key, "");
     buf_adds(&value, "");
     while ((!q->limit || n < q->limit) && (rc = next(s, q, &key, &value, e)) == 1) {
-        if (key.p[0] == '@' || !key_wanted(&fields, key.p)) {
+        if (key.p[0] == '@' || !key_wanted(q->fields, key.p)) {
             if (key.p[0] == '@') {
                 buf_reset(&key);
                 buf_adds(&key, AFTER_KEYS);
@@ -147,7 +127,7 @@ int labels_list(struct store *s, const struct label_query *q,
             buf_adds(&value, "");
             continue;
         }
-        if (pair_wanted(&fields, key.p, value.p)) {
+        if (pair_wanted(q->fields, key.p, value.p)) {
             if ((rc = carried(s, q, &fields, key.p, value.p, e)) < 0 ||
                 (rc && each(ctx, key.p, value.p, e) < 0))
                 return -1;

@@ -9,12 +9,11 @@ struct label_query {
     int64_t org;
     const struct kind *kind;       /* whose labels */
     const struct selector *labels; /* only those of resources that it picks; or NULL */
-    const char *fields;            /* a selector by the fields of kind Label; or NULL */
+    const struct selector *fields; /* by those of kind Label; or NULL */
     int64_t limit;                 /* 0: no limit */
 };
 /* Calls each for every pair, sorted by key and value; the walk ends where it fails. A pair costs a
- * seek in the label index, a key that is not wanted one for all of its values. FC_INVALID: what is
- * wrong with the fields. */
+ * seek in the label index, a key that is not wanted one for all of its values. */
 int labels_list(struct store *s, const struct label_query *q,
     int (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
     struct err *e);

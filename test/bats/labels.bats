@@ -46,11 +46,32 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
     same '' "$(labels -l site=nowhere)"
 }
 
+@test "all operators that strings have" {
+    same 'A= alias=a1 app=kiosk' "$(labels --field-selector \
+        'metadata.labels.value notin (berlin,paris,1),metadata.name notin (d2,d3,d4),metadata.name!=d5')"
+    same 'example.com/x=1' "$(labels --field-selector 'metadata.labels.key contains ple.c')"
+    same 'app=kiosk site=berlin site=paris' "$(labels --field-selector \
+        'metadata.labels.value contains i,metadata.labels.value')"
+    same 'alias=a1 app=kiosk site=berlin site=paris' "$(labels --field-selector \
+        'metadata.labels.value notin (a2,a3,a4,a5),metadata.labels.keyOrValue contains s,metadata.labels.key notcontains A')"
+    same 'A= app=kiosk example.com/x=1' "$(labels --field-selector \
+        'metadata.labels.keyOrValue notcontains ia,metadata.labels.key!=site')"
+    same 'A=' "$(labels --field-selector 'metadata.labels.value=')"
+    same '' "$(labels --field-selector '!metadata.labels.value')"
+    same '' "$(labels --field-selector '!metadata.name')"
+    same 'alias=a2' "$(labels --field-selector \
+        'metadata.name in (d1,d2),metadata.name contains 2,metadata.labels.key=alias')"
+    # The label of some device that is not it.
+    same 'site=berlin site=paris' "$(labels --field-selector metadata.labels.key=site,metadata.name!=d2)"
+}
+
 @test "what is wrong is said" {
     expect 6 fc-select labels --field-selector metadata.owner=x
-    same 'fc-select: field selector: unable to resolve selector name "metadata.owner". Supported selectors are: [metadata.labels.key metadata.labels.keyOrValue metadata.labels.value metadata.name]' \
+    same 'fc-select: field selector: at 1: unable to resolve selector name "metadata.owner". Supported selectors are: [metadata.name, metadata.labels.key, metadata.labels.value, metadata.labels.keyOrValue]' \
         "$stderr"
-    expect 6 fc-select labels --field-selector 'metadata.name!=x'
+    expect 6 fc-select labels --field-selector 'metadata.labels.key contains a%b'
+    expect 6 fc-select labels --field-selector 'metadata.labels.value>a'
+    has "$stderr" 'at 22: unsupported operator ">" for metadata.labels.value'
     expect 6 fc-select labels --field-selector 'a in ('
     expect 2 fc-select label/x
     expect 2 fc-delete -y label/x
@@ -61,6 +82,8 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
 @test "over the API" {
     make_ca
     start_api
+    same '["alias=a3"]
+200' "$(api admin '/api/v1/labels?kind=Device&fieldSelector=metadata.labels.value%20contains%20a3,metadata.name!%3Dd1')"
     get() { api admin "/api/v1/labels?$1" | sed '$!d;s/^/status /'; }
     same '["A=","alias=a1"]
 200' "$(api admin '/api/v1/labels?kind=Device&limit=2')"
@@ -72,6 +95,8 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
     same 'status 400' "$(get limit=1)"
     same 'status 400' "$(get 'kind=Device&limit=1001')"
     same 'status 400' "$(get 'kind=Device&fieldSelector=bogus%3Dx')"
+    has "$(api admin '/api/v1/labels?kind=Device&fieldSelector=bogus%3Dx')" \
+        'fieldSelector: at 1: unable to resolve selector name \"bogus\"'
 }
 
 @test "of many devices it takes as long as there are labels" {
