@@ -82,10 +82,6 @@ LIMIT ?1
 SELECT org, kind, name, NULL FROM revision GROUP BY org, kind, name
 HAVING max(rev) - min(rev) + 1 <> count(*) OR min(rev) < 1 LIMIT ?1
 
--- :name find_event
-SELECT e.org, 8, e.uid, NULL FROM event e LEFT JOIN organization o ON o.id = e.org
-WHERE o.id IS NULL LIMIT ?1
-
 -- :name find_task
 SELECT t.org, 0, t.type || ' ' || t.subject, NULL FROM task t
 LEFT JOIN organization o ON o.id = t.org

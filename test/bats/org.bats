@@ -94,6 +94,7 @@ uid_of() { fc-select "organization/$1" -o json | jq -r '.metadata.annotations[]'
     organization a | fc-apply
     [ "$old" != "$(uid_of a)" ]
     same "" "$(fc-select events --org a -o name)"
+    expect 0 fc-store check # the events of the first one are nobody's now
 }
 
 @test "history, generation and events are those of every kind; the uid is the system's" {
