@@ -123,10 +123,13 @@ static int show_label(void *ctx, const char *key, const char *value, struct err 
 {
     struct select *s = ctx;
     char *text AUTO_FREE = xasprintf("%s=%s", key, value);
+    bool more = s->q.limit && s->shown == (size_t)s->q.limit;
     jv parts AUTO_JV = JV_OBJECT(jv_string("key"), jv_string(key), jv_string("value"),
         jv_string(value)), whole AUTO_JV = jv_string(text);
 
-    return show_doc(s, text, printer_is_table(s->printer) ? parts : whole, e);
+    if (more)
+        log_info("there are more than --limit %lld", (long long)s->q.limit);
+    return more ? 0 : show_doc(s, text, printer_is_table(s->printer) ? parts : whole, e);
 }
 
 static int show_number(struct select *s, struct err *e)
@@ -168,7 +171,7 @@ static int list(struct select *s, struct err *e)
     if (catalog)
         return labels_list(store, &(struct label_query){.org = q->org,
             .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = q->fields,
-            .limit = q->limit}, show_label, s, e);
+            .limit = q->limit ? q->limit + 1 : 0}, show_label, s, e); /* to know of more */
     if (s->count || s->summary)
         return show_number(s, e);
     if (list_read(store, a, q, show, s, &page, e) < 0)

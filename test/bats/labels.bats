@@ -42,6 +42,10 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
     same 'A= alias=a2 alias=a4 app=kiosk example.com/x=1 site=berlin' "$(labels -l site=berlin)"
     same 'alias=a3 site=paris' "$(labels --field-selector \
         'metadata.name=d3,metadata.labels.key in (alias,site)')"
+    same 'alias=a3 site=paris' "$(labels --field-selector \
+        'metadata.name in (d2,d3),metadata.name=d3,metadata.labels.key in (alias,site)')"
+    same '' "$(labels --field-selector metadata.name=d2,metadata.name=d3)"
+    same '' "$(labels --field-selector metadata.name=nobody,metadata.name=d3)"
     same 'site=paris' "$(labels -l alias=a3 --field-selector metadata.labels.key=site)"
     same '' "$(labels -l site=nowhere)"
 }
@@ -63,6 +67,15 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
         'metadata.name in (d1,d2),metadata.name contains 2,metadata.labels.key=alias')"
     # The label of some device that is not it.
     same 'site=berlin site=paris' "$(labels --field-selector metadata.labels.key=site,metadata.name!=d2)"
+}
+
+@test "a limit that cuts says so" {
+    expect 0 fc-select labels -o name --limit 2 --field-selector metadata.labels.key=alias
+    same $'alias=a1\nalias=a2' "$output"
+    same "fc-select: there are more than --limit 2" "$stderr"
+    expect 0 fc-select labels -o name --limit 2 --field-selector metadata.labels.key=site
+    same $'site=berlin\nsite=paris' "$output"
+    same "" "$stderr"
 }
 
 @test "what is wrong is said" {
