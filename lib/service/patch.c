@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "fleet/patch.h"
+#include "fleet/secret.h"
 #include "service/compare.h"
 
 enum { TRIES = 5 }; /* when others are faster */
@@ -236,6 +237,32 @@ static void only(jv *doc, const struct patches *p)
         jv_free(meta);
 }
 
+/* What is stored stands there as its mask already. */
+static int hide(void *ctx, const struct secret *at, jv *value, struct err *e)
+{
+    (void)ctx;
+    (void)at;
+    (void)e;
+    if (strcmp(jv_string_value(*value), SECRET_MASK) != 0) {
+        jv_free(*value);
+        *value = jv_string(SECRET_MASK " (new)");
+    }
+    return 0;
+}
+
+static int hide_secrets(const struct kind *k, jv *doc, struct err *e)
+{
+    jv spec;
+    int rc;
+
+    if (!kind_has_secrets(k)) /* those that have some always have a spec */
+        return 0;
+    spec = json_get(*doc, "spec");
+    rc = secrets_each(k, &spec, hide, NULL, e);
+    json_set(doc, "spec", spec);
+    return rc;
+}
+
 int patch_diff(struct store *s, const struct targets *t, const struct patches *p, bool colour,
     struct buf *out, struct err *e)
 {
@@ -249,7 +276,8 @@ int patch_diff(struct store *s, const struct targets *t, const struct patches *p
         struct comparison c = {.from_label = is, .to_label = would, .colour = colour};
         int rc;
 
-        if (check_one(s, &t->v[i], p, &before, &after, e) < 0)
+        if (check_one(s, &t->v[i], p, &before, &after, e) < 0 ||
+            hide_secrets(t->v[i].kind, &after, e) < 0)
             return -1;
         only(&before, p);
         only(&after, p);

@@ -85,6 +85,9 @@ device/d2" "$output"
     has "$output" "username: other"
     hasnt "$output" orange
     hasnt "$output" fc-seal
+    expect 1 fc-patch repository/r --diff -p '{"spec":{"httpConfig":{"password":"plum-secret"}}}'
+    has "$output" "+    password: '***** (new)'"
+    hasnt "$output" plum
     expect 6 fc-patch device/d1 --diff -p '{"spec":1}'
     expect 3 fc-patch device/d9 --diff -p '{"spec":{}}'
     same '[1,1]' "$(versions device/d1)"
