@@ -29,7 +29,7 @@ static const struct command command = {
     .brief = "delete resources",
     .args = "KIND NAME ... | KIND/NAME ... | KIND -l SELECTOR | -f FILE",
     .complete = "device|fleet|templateversion|enrollmentrequest|certificatesigningrequest|"
-        "repository|resourcesync",
+        "repository|resourcesync|organization|authprovider",
     .opts = opts,
 };
 
@@ -71,8 +71,10 @@ static int find(struct delete *d, const struct opts *o, struct err *e)
     for (size_t i = 0; i < d->input.n; i++)
         if (targets_of_docs(&d->targets, a, &d->input.docs[i], e) < 0)
             return -1;
-    if (!d->selector)
+    if (!d->selector) {
+        targets_unique(&d->targets);
         return 0;
+    }
     k = d->targets.v[0].kind;
     d->targets.n = 0;
     if (target_selector(a, k, d->selector, &sel, e) < 0)

@@ -89,6 +89,9 @@ static int check(struct watcher *w, const struct targets *t, struct selector *se
         if (t->v[i].kind->flags & KIND_LOG && t->v[i].name)
             return err_set(e, FC_USAGE, "events have no names: --events KIND/NAME follows those of "
                 "a resource");
+        if (t->v[i].kind->flags & KIND_CATALOG)
+            return err_set(e, FC_USAGE, "%s have no events to follow: follow the devices that have "
+                "them", t->v[i].kind->plural);
         log = log || t->v[i].kind->flags & KIND_LOG;
         if (w->selector && !log &&
             target_selector(w->session.arena, t->v[i].kind, w->selector, sel, e) < 0)

@@ -10,6 +10,36 @@ void targets_add(struct targets *t, const struct kind *k, const char *name)
     t->v[t->n++] = (struct target){k, name};
 }
 
+static int by_name(const void *x, const void *y)
+{
+    const struct target *a = *(const struct target *const *)x;
+    const struct target *b = *(const struct target *const *)y;
+    int c = a->kind != b->kind ? (a->kind < b->kind ? -1 : 1) : strcmp(a->name, b->name);
+
+    return c ? c : a < b ? -1 : a > b;
+}
+
+void targets_unique(struct targets *t)
+{
+    struct target **sorted AUTO_FREE = xcalloc(t->n + 1, sizeof *sorted);
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        sorted[i] = &t->v[i];
+    qsort(sorted, t->n, sizeof *sorted, by_name);
+    for (size_t i = 1, first = 0; i < t->n; i++) {
+        if (sorted[i]->kind == sorted[first]->kind &&
+            strcmp(sorted[i]->name, sorted[first]->name) == 0)
+            sorted[i]->kind = NULL;
+        else
+            first = i;
+    }
+    for (size_t i = 0; i < t->n; i++)
+        if (t->v[i].kind)
+            t->v[n++] = t->v[i];
+    t->n = n;
+}
+
 void targets_free(struct targets *t)
 {
     free(t->v);

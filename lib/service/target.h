@@ -24,6 +24,8 @@ int targets_of_docs(struct targets *t, struct arena *a, const struct docs *d, st
 /* All of one kind that a selector matches. */
 int targets_select(struct targets *t, struct store *s, struct arena *a, const struct kind *k,
     const struct selector *sel, struct err *e);
+/* Leaves each out that stands there already. All of them have names. */
+void targets_unique(struct targets *t);
 void targets_free(struct targets *t);
 
 /* NAME, or what -o name prints for it: KIND/NAME. Borrowed. FC_USAGE: another kind. */

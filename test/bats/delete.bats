@@ -34,6 +34,9 @@ left() { fc-select devices -q .metadata.name -o name | paste -sd' '; }
     same "device/a deleted
 device/b deleted" "$output"
     same c "$(left)"
+    expect 0 fc-delete -y -n device/c fleet/shops device/c # once each
+    same "device/c deleted (dry run)
+fleet/shops deleted (dry run)" "$output"
     expect 0 fc-delete -y device/c fleet/shops -o json
     same '{"change":"deleted","kind":"Device","name":"c"}
 {"change":"deleted","kind":"Fleet","name":"shops"}' "$output"

@@ -321,7 +321,7 @@ gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"; }
 
 @test "wrong command lines are usage errors" {
     for args in "--now --from-start" "--timeout x" "--timeout 0s" "--limit -1" "nokind" \
-        "event/x" "events -l a=b" "-l a=b" "devices -l a=b --events" "templateversions -l a=b"; do
+        "event/x" "events -l a=b" "-l a=b" "devices -l a=b --events" "templateversions -l a=b" labels; do
         # shellcheck disable=SC2086 # words
         expect 2 timeout 9 fc-watch $args
     done
