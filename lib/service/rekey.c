@@ -310,11 +310,10 @@ static int use_key(struct rekey *w, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-/* Which key it is to be, from here on for everybody. In a transaction with the lock. */
-static int choose(struct rekey *w, struct err *e)
+/* Reads the keys, which must open the store's secrets. *key: the one that sealed them, or "". */
+static int open_keys(struct rekey *w, const char **key, struct err *e)
 {
     const char *used;
-    bool have;
 
     if (secret_key_used(w->s, w->a, &used, e) < 0)
         return -1;
@@ -328,6 +327,18 @@ static int choose(struct rekey *w, struct err *e)
     if (*used && !seal_keys_find(&w->keys, used))
         return err_set(e, FC_FAIL, "%s: has no key %s, with which the secrets of this store are "
             "sealed", w->s->key_file, used);
+    *key = used;
+    return 0;
+}
+
+/* Which key it is to be, from here on for everybody. In a transaction with the lock. */
+static int choose(struct rekey *w, struct err *e)
+{
+    const char *used;
+    bool have;
+
+    if (open_keys(w, &used, e) < 0)
+        return -1;
     /* A first key that the store has not seen is fresh; one that others are still to be sealed
      * with belongs to a run that was killed. */
     have = w->keys.n && (strcmp(w->keys.v[0].id, used) != 0 || w->others);
@@ -443,7 +454,7 @@ static int run(struct rekey *w, struct err *e)
     else if (survey_all(w, e) < 0)
         return -1;
     if (w->o->dry_run)
-        return 0;
+        return open_keys(w, &used, e);
     w->total = (size_t)(w->out->resources + w->out->revisions);
     w->out->resources = w->out->revisions = 0;
     if (locked(w, choose, e) < 0)

@@ -129,6 +129,8 @@ new_key() { echo "$1 $(head -c 32 /dev/urandom | base64)"; }
     same updated "$(change edit.json)"
     expect 1 fc-store rekey
     has "$stderr" "$KEY: is missing, and with it the key $(cut -d' ' -f1 away)"
+    expect 1 fc-store rekey -n
+    has "$stderr" "$KEY: is missing"
     mv away "$KEY"
     jq -c '.spec.url = "https://git.example/b"' alpha.json >edit.json
     same unchanged "$(change edit.json)"
