@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "db/db.h"
@@ -115,6 +116,21 @@ int sqlite_replace(const char *from, const char *to, sqlite_progress *progress, 
     struct err *e)
 {
     return transfer(from, to, "PRAGMA synchronous=FULL", progress, ctx, e);
+}
+
+bool sqlite_in_use(const char *path)
+{
+    char *wal AUTO_FREE = xasprintf("%s-wal", path);
+    sqlite3 *h = NULL;
+    struct err why = {0};
+
+    if (access(wal, F_OK) < 0)
+        return false;
+    /* One that a killed process has left goes with the last connection. */
+    if (open_at(&h, path, &why) == 0)
+        run(h, "SELECT count(*) FROM sqlite_schema", path, &why);
+    sqlite3_close(h);
+    return access(wal, F_OK) == 0;
 }
 
 struct faults {

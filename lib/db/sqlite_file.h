@@ -4,6 +4,7 @@
 #ifndef FC_DB_SQLITE_FILE_H
 #define FC_DB_SQLITE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -22,6 +23,8 @@ int sqlite_copy(const char *from, const char *to, sqlite_progress *progress, voi
  * transaction: they see all of it from their next one on. FC_AGAIN: somebody writes. */
 int sqlite_replace(const char *from, const char *to, sqlite_progress *progress, void *ctx,
     struct err *e);
+/* Is there more to the database than its file, in a log beside it? True while somebody has it open. */
+bool sqlite_in_use(const char *path);
 /* Calls each for every fault in structure, indexes and references. -1 only if it cannot look. */
 int sqlite_integrity(const char *path, void (*each)(void *ctx, const char *what), void *ctx,
     struct err *e);

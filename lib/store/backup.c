@@ -69,6 +69,15 @@ static void remove_beside(const char *path, const char *suffix)
     unlink(name);
 }
 
+/* What a store that was removed has left would be taken for the new one's. */
+static void remove_left(const char *path)
+{
+    static const char *const left[] = {"-wal", "-shm", "-seen", "-seen-wal", "-seen-shm"};
+
+    for (size_t i = 0; i < LEN(left); i++)
+        remove_beside(path, left[i]);
+}
+
 /* A database's file with what SQLite may have put beside it; path is freed. */
 static void discard(char *path)
 {
@@ -144,10 +153,15 @@ int store_backup(const char *url, const char *file, const struct backup_options 
         return err_set(e, FC_USAGE, "%s: is the store itself", file);
     if (!o->force && access(file, F_OK) == 0)
         return err_set(e, FC_CONFLICT, "%s: exists already", file);
+    if (access(file, F_OK) == 0 && sqlite_in_use(file))
+        return err_set(e, FC_CONFLICT, "%s: a store in use: fc-store restore puts a backup in its "
+            "place", file);
     if (!(tmp = temporary(folder, e)))
         return -1;
-    if (sqlite_copy(path, tmp, o->progress, o->ctx, e) == 0)
+    if (sqlite_copy(path, tmp, o->progress, o->ctx, e) == 0) {
+        remove_left(file);
         rc = put_in_place(tmp, file, o->force, e);
+    }
     discard(tmp);
     return rc;
 }
@@ -208,14 +222,9 @@ static int forget_seen(const char *url, struct err *e)
     return rc;
 }
 
-/* What a store that was removed has left would be taken for the new one's. */
 static int put_new(const char *tmp, const char *path, struct err *e)
 {
-    static const char *const left[] = {"-wal", "-shm", "-seen", "-seen-wal", "-seen-shm"};
-    size_t i;
-
-    for (i = 0; i < LEN(left); i++)
-        remove_beside(path, left[i]);
+    remove_left(path);
     return put_in_place(tmp, path, false, e);
 }
 

@@ -121,6 +121,33 @@ old|2" "$(sqlite3 old.db 'SELECT name, rev FROM revision ORDER BY name, rev')"
     run ! grep '^\.fc-' files
 }
 
+@test "a backup over a store: never beside what is left of that one, never under who has it open" {
+    local other=sqlite:$T/other.db
+
+    fc-store init -S "$other" >/dev/null
+    # More than fits into the backup, in the log alone: its writer is killed before it is copied.
+    sqlite3 other.db 'PRAGMA wal_autocheckpoint = 0' 'CREATE TABLE more (a)' \
+        "INSERT INTO more SELECT hex(zeroblob(1000)) FROM generate_series(1, 500)" \
+        ".shell kill -9 \$PPID" || :
+    test -s other.db-wal
+    FC_STORE=$other seen_sql 'INSERT INTO seen VALUES (2, 5, 5)'
+    expect 0 fc-store backup -f other.db
+    test ! -e other.db-wal
+    test ! -e other.db-seen
+    expect 0 fc-store check -S "$other"
+    all_kinds >before
+    FC_STORE=$other all_kinds | cmp - before
+    FC_STORE=$other store_hold 60
+    expect 4 fc-store backup -f other.db
+    same "fc-store: other.db: a store in use: fc-store restore puts a backup in its place" "$stderr"
+    FC_STORE=$other store_release || :
+    expect 0 fc-store backup -f other.db
+    # The log of a store that was removed.
+    echo 'not of this one' >new.db-wal
+    expect 0 fc-store backup new.db
+    test ! -e new.db-wal
+}
+
 @test "writers do not wait for a backup, and it is of one instant" {
     jq -nc 'range(3000) | {apiVersion: "flightctl.io/v1beta1", kind: "Device",
         metadata: {name: "d\(.)", annotations: {text: ("x" * 2000)}}}' >many.json
