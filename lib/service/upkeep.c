@@ -161,23 +161,55 @@ int upkeep_check(struct upkeep *u, struct err *e)
     return rc;
 }
 
+static void arrived(void *ctx, const char *sealed)
+{
+    struct upkeep *u = ctx;
+    char id[SEAL_ID_MAX + 1] = "";
+
+    if (seal_id(sealed, id) < 0 || !seal_keys_find(u->keys, id)) {
+        u->closed++;
+        memcpy(u->lacking, id, sizeof id);
+    }
+}
+
+/* The secrets came, but not the keys: now is the time to fetch them. */
+static void say_closed(const struct upkeep *u, const struct store *keyed, const struct err *why)
+{
+    if (u->closed && why->code)
+        log_warn("%lld secrets cannot be opened: %s", (long long)u->closed, why->msg);
+    else if (u->closed)
+        log_warn("%lld secrets cannot be opened: %s has no key %s, with which they were sealed",
+            (long long)u->closed, keyed->key_file, u->lacking);
+}
+
 int upkeep_import(struct upkeep *u, struct err *e)
 {
+    struct seal_keys keys = {.n = 0};
+    struct store keyed = {0}; /* no more of it than where the keys are */
+    struct err why = {FC_OK, ""};
     const char *file = u->file;
     struct import_options o = {.source = strcmp(file, "-") ? file : "standard input",
-        .org = u->org, .dry_run = u->dry, .force = u->force, .progress = show, .ctx = u};
+        .org = u->org, .dry_run = u->dry, .force = u->force, .progress = show, .sealed = arrived,
+        .ctx = u};
     FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
     int64_t lines;
     int rc;
 
     if (!in)
         return err_errno(e, "%s", file);
+    secret_source(&keyed, u->conf);
+    secret_keys(&keyed, &keys, &why);
+    u->keys = &keys;
     rc = store_import(u->url, in, &o, &lines, e);
     progress_clear(&u->bar);
     if (in != stdin)
         fclose(in);
-    if (rc == 0)
+    if (rc == 0) {
+        say_closed(u, &keyed, &why);
         printf("%s %lld records\n", u->dry ? "would import" : "imported", (long long)lines);
+    }
+    seal_keys_wipe(&keys);
+    free(keyed.key_file);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include "base/conf.h"
 #include "base/print.h"
 #include "base/progress.h"
+#include "crypto/seal.h"
 
 struct upkeep {
     const struct conf *conf;
@@ -17,6 +18,9 @@ struct upkeep {
     bool dry, force, fix, compact, no_history, no_events, keep_old;
     struct progress_bar bar;
     struct printer *printer;
+    const struct seal_keys *keys;  /* import: those of this host */
+    char lacking[SEAL_ID_MAX + 1]; /* one that is not among them, of secrets that came */
+    int64_t closed;                /* how many of these came */
 };
 int upkeep_init(struct upkeep *u, struct err *e);
 int upkeep_migrate(struct upkeep *u, struct err *e);

@@ -36,6 +36,7 @@ struct import_options {
     bool dry_run;        /* into a temporary store, which is thrown away */
     bool force;          /* an import that was interrupted is thrown away first */
     void (*progress)(void *ctx, size_t done, size_t total); /* lines; may be NULL */
+    void (*sealed)(void *ctx, const char *text); /* each secret of a resource (after SECRET_SEALED) */
     void *ctx;
 };
 /* Reads the stream of a whole store into one that is empty, or of an organization into one that

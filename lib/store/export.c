@@ -282,7 +282,8 @@ static int put_header(struct export *x, struct err *e)
     struct arena *a AUTO_ARENA = arena_new();
     const char *key = NULL;
 
-    if (store_meta(x->s, a, "secret-key", &key, e) < 0)
+    /* Which key seals next is the store's affair, not that of one of its organizations. */
+    if (!x->o->org && store_meta(x->s, a, "secret-key", &key, e) < 0)
         return -1;
     buf_printf(&x->line, "{\"record\":\"" DUMP_FORMAT "\",\"version\":%d,\"scope\":\"%s\"",
         DUMP_VERSION, x->o->org ? "organization" : "store");

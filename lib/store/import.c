@@ -214,6 +214,27 @@ static int end_org(struct import *x, struct err *e)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
+static int tell_sealed(void *ctx, const struct secret *at, jv *value, struct err *e)
+{
+    const struct import_options *o = ctx;
+    const char *text = jv_string_value(*value);
+
+    (void)at, (void)e;
+    if (secret_sealed(text))
+        o->sealed(o->ctx, text + sizeof SECRET_SEALED - 1);
+    return 0;
+}
+
+static int tell_secrets(const struct import *x, const struct res *r, struct err *e)
+{
+    bool may = x->o->sealed && kind_has_secrets(r->kind);
+    jv spec AUTO_JV = may ? jv_parse(r->spec) : jv_null();
+
+    if (!may)
+        return 0;
+    return secrets_each(r->kind, &spec, tell_sealed, (void *)x->o, e);
+}
+
 static int put_resource(struct import *x, bool org, const struct dump_value *v, struct err *e)
 {
     struct arena *a = org ? x->a : x->row;
@@ -242,7 +263,7 @@ static int put_resource(struct import *x, bool org, const struct dump_value *v, 
         return err_set(e, FC_INVALID, "kind: is of all organizations");
     if (r.kind->id == KIND_ORGANIZATION)
         return err_set(e, FC_INVALID, "kind: has a record of its own");
-    if (res_validate(&r, e) < 0)
+    if (res_validate(&r, e) < 0 || tell_secrets(x, &r, e) < 0)
         return -1;
     if (res_insert(x->s, x->row, &r, &why) < 0) /* the store was empty: it is the input's */
         return err_set(e, why.code == FC_CONFLICT ? FC_INVALID : why.code, "%s", why.msg);
@@ -373,7 +394,7 @@ static int header(struct import *x, jv doc, struct err *e)
     if (x->whole && (check_empty(x->target, e) < 0 || begin(x, e) < 0 ||
         store_importing(x->s, true, e) < 0))
         return -1;
-    if (!key)
+    if (!key || !x->whole) /* an organization's neighbours have a key of their own, or will */
         return 0;
     if (begin(x, e) < 0 || (rc = store_meta(x->s, x->a, "secret-key", &have, e)) < 0)
         return -1;

@@ -106,6 +106,35 @@ two" "$(fc-select devices --org emca -S "sqlite:$T/third.db" -o json | jq -r .me
     expect 3 fc-store export --org nobody
 }
 
+@test "secrets whose key stayed behind are told, and are in nobody's way" {
+    local url id
+
+    echo '{"apiVersion": "flightctl.io/v1beta1", "kind": "Repository", "metadata": {"name": "sealed"},
+        "spec": {"type": "git", "url": "https://git.example/a",
+        "httpConfig": {"username": "u", "password": "p"}}}' >sealed.json
+    fc-apply --org acme sealed.json
+    id=$(head -1 "$FC_STATE/secret.key" | cut -d' ' -f1)
+    fc-store export --org acme >acme.jsonl
+    fc-store export >all.jsonl
+    url=$(other)
+    fc-store init -S "$url" >/dev/null
+    expect 0 fc-store import -S "$url" -n acme.jsonl
+    same "" "$stderr"
+    export FC_STATE=$T/elsewhere
+    mkdir elsewhere
+    expect 0 fc-store import -S "$url" -n all.jsonl
+    has "$stderr" "2 secrets cannot be opened: $FC_STATE/secret.key: the key for secrets is missing"
+    fc-store init -S "sqlite:$T/third.db" >/dev/null # with a key file of its own
+    expect 0 fc-store import -S "$url" acme.jsonl
+    same "fc-store: 1 secrets cannot be opened: $FC_STATE/secret.key has no key $id, with which they \
+were sealed" "$stderr"
+    # Its neighbours seal with what this host has, and what does not open is replaced.
+    sed 's/"p"/"new"/' sealed.json | FC_STORE=$url fc-apply -
+    sed 's/"p"/"new"/' sealed.json | FC_STORE=$url fc-apply --org acme -
+    fc-store export --org acme -S "$url" >back.jsonl
+    ! grep '"record":"resource"' back.jsonl | grep "$id" || return 1
+}
+
 @test "history and events may be left out" {
     fc-store export --no-history --no-events >less.jsonl
     run ! grep -E '^.{10}"(revision|event)"' less.jsonl
