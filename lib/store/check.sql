@@ -8,8 +8,10 @@ SELECT r.id, r.kind, r.name, r.uid, r.generation, r.created, r.owner, r.labels, 
 FROM resource r LEFT JOIN resource_status s ON s.id = r.id
 WHERE r.org = ?1 AND (r.kind, r.name) > (?2, ?3) ORDER BY r.kind, r.name LIMIT ?4
 
+-- Of a resource there are few: nothing but its number may lead to them.
 -- :name check_labels
-SELECT key, value FROM label WHERE id = ?1 AND org = ?2 AND kind = ?3 AND name = ?4 ORDER BY key
+SELECT key, value FROM label
+WHERE id = ?1 AND CASE WHEN org = ?2 AND kind = ?3 AND name = ?4 THEN 1 ELSE 0 END = 1
 
 -- :name check_labels_drop
 DELETE FROM label WHERE id = ?1

@@ -214,7 +214,7 @@ FROM device_fleet WHERE fleet = ?1
 
 -- :name rollout_open
 SELECT o.fleet FROM rollout o JOIN resource f ON f.id = o.fleet
-WHERE f.org = ?1 AND o.fleet > ?2 AND o.status IN (0, 1) ORDER BY o.fleet LIMIT ?3
+WHERE f.org = ?1 AND f.kind = 2 AND o.fleet > ?2 AND o.status IN (0, 1) ORDER BY o.fleet LIMIT ?3
 
 -- :name rollout_blocked
 SELECT count(*) FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned IS DISTINCT FROM ?2
@@ -271,7 +271,7 @@ UPDATE rollout SET walk = 0 WHERE fleet = ?1
 
 -- :name walk_list
 SELECT o.fleet FROM rollout o JOIN resource f ON f.id = o.fleet
-WHERE f.org = ?1 AND o.walk > 0 AND o.fleet > ?2 ORDER BY o.fleet LIMIT ?3
+WHERE f.org = ?1 AND f.kind = 2 AND o.walk > 0 AND o.fleet > ?2 ORDER BY o.fleet LIMIT ?3
 
 -- :name rollout_deleted
 UPDATE rollout SET deleted = ?2 WHERE fleet = ?1 AND deleted = 0

@@ -42,6 +42,17 @@ mendable() {
     same "" "$output$stderr"
 }
 
+# SQLite guesses until it has been told what the rows are like, which may be never.
+@test "what is looked up for each resource is found by its number, in a store never analyzed" {
+    local text
+
+    text=$(awk '/^-- :name/ { on = $3 == "check_labels" } on && !/^--/' "$TOP/lib/store/check.sql" |
+        sed "s/?[0-9]/'1'/g")
+    has "$text" SELECT
+    fc-store init -S "sqlite:$T/new.db" >/dev/null
+    has "$(sqlite3 new.db "EXPLAIN QUERY PLAN $text")" 'label_id (id=?)'
+}
+
 @test "label rows, memberships, rows of devices and rendered specs are mended" {
     mendable "DELETE FROM label WHERE key = 'site'" '"name":"one","organization":"default","problem":"its label rows'
     same one "$(fc-select devices -l site=x -o json | jq -r .metadata.name)"
