@@ -279,11 +279,7 @@ static int collect(const struct upkeep *u, struct store *s, jv *counts, struct e
         history_gc(s, u->conf, now, u->dry, &n, e) < 0)
         return -1;
     json_seti(counts, "revisions", n);
-    if (u->dry)
-        n = gc_events_count(s, old, newest, e);
-    else if (event_gc(s, old, newest, &n, e) < 0)
-        n = -1;
-    if (n < 0)
+    if (event_gc(s, old, newest, u->dry, &n, e) < 0)
         return -1;
     json_seti(counts, "events", n);
     if ((n = gc_templates(s, now - DAY, templates, u->dry, e)) < 0)

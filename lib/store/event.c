@@ -205,7 +205,23 @@ static int too_many(struct store *s, int64_t keep, int64_t *last, struct err *e)
     return rc < 0 ? -1 : 0;
 }
 
-int event_gc(struct store *s, int64_t before, int64_t keep, int64_t *removed, struct err *e)
+static int count_spent(struct store *s, int64_t before, int64_t last, int64_t *n, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_event_spent, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, before);
+    st_int(st, 2, last);
+    if (st_step(st, e) != 1)
+        return -1;
+    *n = st_col_int(st, 0);
+    st_reset(st);
+    return 0;
+}
+
+int event_gc(struct store *s, int64_t before, int64_t keep, bool dry, int64_t *removed,
+    struct err *e)
 {
     int64_t last;
     int n;
@@ -213,6 +229,8 @@ int event_gc(struct store *s, int64_t before, int64_t keep, int64_t *removed, st
     *removed = 0;
     if (too_many(s, keep, &last, e) < 0)
         return -1;
+    if (dry)
+        return count_spent(s, before, last, removed, e);
     do {
         if (store_begin(s, e) < 0)
             return -1;

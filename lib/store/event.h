@@ -64,10 +64,11 @@ int events_unsettled(struct store *s, struct err *e);
 int event_place_cmp(const struct event_place *a, const struct event_place *b);
 
 /* Removes the oldest events: those before `before` (us), and all but the newest `keep` of the store
- * (0: as many as there are). In transactions of its own, of EVENT_GC events each, each called
- * after one (may be NULL). *removed: how many. */
+ * (0: as many as there are). In transactions of its own, of EVENT_GC events each. *removed: how
+ * many went, or (dry) would go. */
 enum { EVENT_GC = 500 };
-int event_gc(struct store *s, int64_t before, int64_t keep, int64_t *removed, struct err *e);
+int event_gc(struct store *s, int64_t before, int64_t keep, bool dry, int64_t *removed,
+    struct err *e);
 
 void events_write(struct buf *b, const struct event *ev); /* as a resource of kind Event */
 

@@ -25,5 +25,10 @@ SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?1
 -- :name event_oldest
 SELECT tx, seq, at FROM event ORDER BY seq LIMIT ?1
 
+-- From the oldest on, up to the first that stays.
+-- :name event_spent
+SELECT count(*) FROM event WHERE seq < coalesce(
+    (SELECT min(seq) FROM event WHERE at >= ?1 AND seq > ?2), 9223372036854775807)
+
 -- :name event_delete
 DELETE FROM event WHERE seq <= ?1

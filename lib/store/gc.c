@@ -93,12 +93,3 @@ int64_t gc_seen(struct store *s, bool dry, struct err *e)
     } while (n == GC_PART && !dry);
     return all;
 }
-
-int64_t gc_events_count(struct store *s, int64_t before, int64_t keep, struct err *e)
-{
-    int64_t old = ONE(s, SQL_gc_events_count, e, before), all;
-
-    if (old < 0 || !keep || (all = ints_one(s, SQL_gc_events_all, 0, NULL, e)) < 0)
-        return keep && old >= 0 ? -1 : old;
-    return all - keep > old ? all - keep : old;
-}

@@ -17,7 +17,5 @@ int64_t gc_templates(struct store *s, int64_t before, int64_t keep, bool dry, st
 int64_t gc_tasks(struct store *s, int64_t before, bool dry, struct err *e);
 /* When devices were last seen that are gone. */
 int64_t gc_seen(struct store *s, bool dry, struct err *e);
-/* Events that event_gc would remove: an upper bound where both limits hold. */
-int64_t gc_events_count(struct store *s, int64_t before, int64_t keep, struct err *e);
 
 #endif

@@ -30,9 +30,6 @@ DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state = 2 AND due < ?1 L
 SELECT seen.id FROM seen.seen seen LEFT JOIN device d ON d.id = seen.id
 WHERE d.id IS NULL AND seen.id <> 0 LIMIT ?1
 
--- :name gc_events_count
-SELECT count(*) FROM event WHERE at < ?1
-
 -- :name gc_events_all
 SELECT count(*) FROM event
 

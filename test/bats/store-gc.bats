@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154 # T comes from helpers
+# shellcheck disable=SC2154,SC2030,SC2031 # T comes from helpers, output from bats
 # databases: both
 # fc-store gc and info.
 
@@ -49,6 +49,107 @@ count() { store_sql "SELECT count(*) FROM $1"; }
     expect 0 at_time +3d fc-store gc -o json --compact
     same '{"deadTasks":0,"events":0,"lastSeen":0,"renderedSpecs":0,"revisions":0,"templateVersions":0}' "$output"
     expect 0 fc-store check
+}
+
+# gc [OFFSET]: says first what would go, and then lets the same go; in output what went.
+gc() {
+    expect 0 at_time "${1:-+0}" fc-store gc -n -o json
+    planned=$output
+    expect 0 at_time "${1:-+0}" fc-store gc -o json
+    same "$planned" "$output"
+}
+
+# revisions OBJECT: their numbers.
+revisions() { fc-history "$1" -q .rev -o name | tac | paste -sd' '; }
+
+@test "revisions: by number, by age, and the newest of what there is always stays" {
+    fc-delete -y device/one >/dev/null
+    same "1 2 3 4 5" "$(revisions fleet/shops)"
+    printf '[history]\nkeep = 0\n' >"$FC_CONF"
+    gc +400d
+    same 0 "$(jq .revisions <<<"$output")"
+    printf '[history]\nkeep = 3\n' >"$FC_CONF"
+    gc
+    same 4 "$(jq .revisions <<<"$output")"
+    same "3 4 5|3 4 5|1 2" "$(revisions fleet/shops)|$(revisions device/two)|$(revisions device/one)"
+    # Of those that stay by number, age takes what was not so any more at that time.
+    printf '[history]\nkeep = 3\nage = 90d\n' >"$FC_CONF"
+    gc +89d
+    same 0 "$(jq .revisions <<<"$output")"
+    gc +91d
+    same 6 "$(jq .revisions <<<"$output")"
+    same "5|5" "$(revisions fleet/shops)|$(revisions device/two)"
+    expect 3 fc-history device/one
+    same quay.io/x/os:5 "$(fc-select device/two --at now -q .spec.os.image -o name)"
+    expect 3 fc-history fleet/shops --show 4
+    # The next change goes on from there, and deleting leaves what is still within the time.
+    fc-delete -y device/two >/dev/null
+    same "5 6" "$(revisions device/two)"
+    for setting in 'keep = x' 'keep = -1' 'age = x'; do
+        printf '[history]\n%s\n' "$setting" >"$FC_CONF"
+        expect 6 fc-store gc
+        has "$stderr" "fc-store: [history] ${setting%% *}: "
+    done
+}
+
+@test "events: by number, by age, from the oldest on without a gap" {
+    all=$(count event)
+    printf '[events]\nkeep = 7\n' >"$FC_CONF"
+    fc-select events --limit 7 >newest
+    gc
+    same $((all - 7)) "$(jq .events <<<"$output")"
+    same "$(cat newest)" "$(fc-select events --limit 0)"
+    gc
+    same 0 "$(jq .events <<<"$output")"
+    # Both limits; one that a wrong clock made old stays, if there is an older one that stays.
+    at_time -3h fc-delete -y device/one >/dev/null
+    printf '[events]\nage = 1h\nkeep = 100\n' >"$FC_CONF"
+    gc
+    same 0 "$(jq .events <<<"$output")"
+    gc +2h
+    [ "$(jq .events <<<"$output")" -ge 8 ]
+    same "" "$(fc-select events)"
+    # The default is 30 days.
+    : >"$FC_CONF"
+    fc-delete -y device/two >/dev/null
+    n=$(count event)
+    gc +29d
+    same 0 "$(jq .events <<<"$output")"
+    gc +31d
+    same "$n" "$(jq .events <<<"$output")"
+    for setting in 'keep = x' 'age = x'; do
+        printf '[events]\n%s\n' "$setting" >"$FC_CONF"
+        expect 6 fc-store gc
+        has "$stderr" "fc-store: [events] ${setting%% *}: "
+    done
+}
+
+@test "a cursor whose events are gone is told so, a later one goes on" {
+    fc-watch --from-start --limit 3 --timeout 9s >log
+    old=$(sed -n 2p log | jq -r .cursor)
+    now=$(fc-watch --timeout 1s | tail -1 | jq -r .cursor)
+    printf '[events]\nkeep = 2\n' >"$FC_CONF"
+    last=$(fc-select events --limit 3 -q .metadata.name -o name | tail -1)
+    edge=$(fc-watch --from-start --timeout 1s | jq -r --arg n "$last" \
+        'select(.object.metadata.name == $n).cursor')
+    gc
+    expect 6 fc-watch --since "$old" --timeout 1s
+    same "fc-watch: the events after this cursor are no longer kept" "$stderr"
+    expect 6 fc-watch devices --since "$old" --timeout 1s -o name
+    # What was removed up to a cursor does not matter to it.
+    expect 0 fc-watch --since "$edge" --timeout 1s -o name
+    same 2 "$(grep -c ^event/ <<<"$output")"
+    expect 0 fc-watch --since "$now" --timeout 1s -o name
+    same "" "$output"
+    expect 0 fc-watch --from-start --timeout 1s -o name
+    same 2 "${#lines[@]}"
+    # All of them gone, and one more since.
+    printf '[events]\nage = 1d\n' >"$FC_CONF"
+    gc +2d
+    expect 6 fc-watch --since "$edge" --timeout 1s
+    fc-delete -y device/two >/dev/null
+    expect 0 fc-watch --since "$now" --timeout 1s -q '.object.reason // empty' -o name
+    has "$output" ResourceDeleted
 }
 
 @test "a wrong setting is refused" {
