@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154 # bats sets stderr
+# databases: both
 # The label catalogue: which labels devices have, each once.
 
 load helpers
@@ -113,11 +114,19 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
 }
 
 @test "of many devices it takes as long as there are labels" {
-    needs strace strace
+    local count=()
+
     seq 20000 | jq -c '{apiVersion: "v1beta1", kind: "Device", metadata: {name: "m\(.)", labels: {
         site: "s\(. % 7)", alias: "m\(.)"}}}' | fc-apply >/dev/null
     # The catalogue of one key steps over all values of the others.
-    strace -f -e trace=pread64 -o trace "$BUILD/bin/fc-select" labels -o name \
+    case $FC_STORE in
+    sqlite:*)
+        needs strace strace
+        count=(strace -f -e trace=pread64 -o trace)
+        ;;
+    *) touch trace ;;
+    esac
+    "${count[@]}" "$BUILD/bin/fc-select" labels -o name \
         --field-selector metadata.labels.key=site >out
     same 9 "$(wc -l <out)"
     [ "$(grep -c pread64 trace)" -lt 200 ]

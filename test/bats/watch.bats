@@ -1,36 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154,SC2030,SC2031 # bats sets stderr and stderr_lines
-# fc-watch: nothing lost, nothing twice, at once, and no work while nothing happens.
+# databases: both
+# fc-watch: nothing lost, nothing twice, at once, whatever is picked.
 
 load helpers
+load watch
 
 setup() {
     fc_setup
     fc-store init >/dev/null
 }
 teardown() { fc_teardown; }
-
-# device NAME [LABELS JSON]
-device() {
-    jq -nc --arg n "$1" --argjson l "${2:-null}" '{apiVersion: "flightctl.io/v1beta1",
-        kind: "Device", metadata: {name: $n, labels: ($l // {})}, spec: {}}' | fc-apply >/dev/null
-}
-
-# follow FILE [OPTION ...]: in the background, its bookmark is there.
-follow() {
-    local out=$1
-
-    shift
-    fc-watch "$@" >"$out" 2>"$out.err" </dev/null 3>&- 4>&- &
-    PID=$!
-    echo "$PID" >>"$T/pids"
-    wait_for grep -q BOOKMARK "$out"
-}
-lines() { [ "$(grep -vc BOOKMARK "$1")" -ge "$2" ]; }
-
-# What happened, as "TYPE NAME" each.
-told() { jq -r 'select(.type != "BOOKMARK") | .type + " " + .object.metadata.name' "$1" |
-    paste -sd, ; }
 
 @test "changes of a kind, as they come" {
     follow out devices
@@ -217,8 +197,8 @@ repository() {
     same "ADDED a" "$(told out)"
     same 20 "$(jq -r '.object.metadata.labels.n // empty' out)"
     device b
-    fc-watch devices --since "$(sed -n 2p out | jq -r .cursor)" --timeout 1s >more
-    same "ADDED b" "$(told more)"
+    fc-watch devices --since "$(sed -n 2p out | jq -r .cursor)" --timeout 1s >rest
+    same "ADDED b" "$(told rest)"
 }
 
 @test "cursors that this store cannot serve" {
@@ -251,42 +231,6 @@ repository() {
     head -1 pipe >/dev/null
     wait_for gone "$pid"
     same "" "$(cat err)"
-}
-gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"; }
-
-@test "an idle watch does nothing, and hears at once" {
-    needs strace strace
-    follow out devices
-    # It looks again for what a commit may still bring, less and less often.
-    sleep 9
-    timeout -s INT 2 strace -f -o trace -p "$PID" 2>/dev/null || :
-    [ "$(grep -c '(' trace)" -le 2 ] || { cat trace; return 1; }
-    awk '{ exit $14 + $15 > 20 }' "/proc/$PID/stat" || sanitized
-    device a
-    at=$(jq -rn 'now')
-    wait_for lines out 1
-    jq -en --argjson at "$at" 'now - $at < 0.3' # with the time that this test's own tools take
-    stop "$PID"
-}
-
-@test "a store that is checkpointed is followed on; one that goes or is replaced is said to be" {
-    follow out devices
-    for n in 1 2 3; do
-        device "a$n"
-        sqlite3 fc.db 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
-        wait_for lines out "$n"
-    done
-    mv fc.db was.db
-    wait_for gone "$PID"
-    has "$(cat out.err)" "the store was replaced or is gone"
-    mv was.db fc.db
-    follow again devices
-    fc-store init -S "sqlite:$T/new.db" >/dev/null
-    mv new.db fc.db
-    wait_for gone "$PID"
-    same "fc-watch: $T/fc.db: the store was replaced or is gone" "$(cat again.err)"
-    wait "$PID" || status=$?
-    same 7 "$status"
 }
 
 @test "thousands of events a second, each once, in little memory" {
