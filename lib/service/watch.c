@@ -39,6 +39,7 @@ struct watch {
     struct pick *pick;
     char uid[UUID_LEN];           /* of the store */
     struct event_place place;     /* all up to here was read */
+    char last[UUID_LEN];          /* the event there; "": it was none, or is no longer kept */
     struct event_place said;      /* cursor of the last line */
     bool events;
     struct pending pending[WATCH_BATCH];
@@ -150,6 +151,7 @@ static void note(void *ctx, const struct event *ev)
     struct watch *w = ctx;
 
     w->place = ev->place;
+    snprintf(w->last, sizeof w->last, "%s", ev->uid);
     w->silent++;
     if (!wanted(w, ev))
         return;
@@ -280,6 +282,37 @@ static bool is_over(const struct watch *w)
     return w->o->limit && w->lines >= w->o->limit;
 }
 
+/* Whoever restores a store in its place may give it another past: has it still the one that was
+ * read? */
+static int check_past(struct watch *w, struct err *e)
+{
+    struct event_place removed;
+    char last[UUID_LEN];
+    const char *uid;
+    int rc;
+
+    if ((rc = store_meta(w->s, w->a, "uid", &uid, e)) < 0 ||
+        event_uid(w->s, &w->place, last, e) < 0 || events_removed(w->s, &removed, e) < 0)
+        return -1;
+    if (rc && strcmp(uid, w->uid) == 0 && (!*w->last || strcmp(last, w->last) == 0 ||
+        (!*last && event_place_cmp(&w->place, &removed) <= 0)))
+        return 0;
+    return err_set(e, FC_AGAIN, "%s: the store was restored from a backup", db_path(w->s->db));
+}
+
+static int read_batch(struct watch *w, struct err *e)
+{
+    const struct event_place after = w->place;
+    int n;
+
+    if (db_begin(w->s->db, false, e) < 0)
+        return -1;
+    n = check_past(w, e) < 0 ? -1 :
+        events_since(w->s, w->s->org, &after, WATCH_BATCH, note, w, e);
+    db_rollback(w->s->db);
+    return n;
+}
+
 /* Reads a batch and says what is in it. How many events it had, or -1. */
 static int step(struct watch *w, struct err *e)
 {
@@ -287,9 +320,7 @@ static int step(struct watch *w, struct err *e)
 
     w->n = 0;
     memset(w->slot, 0, sizeof w->slot);
-    n = events_since(w->s, w->s->org, &(struct event_place){w->place.tx, w->place.seq},
-        WATCH_BATCH, note, w, e);
-    if (n < 0)
+    if ((n = read_batch(w, e)) < 0)
         return -1;
     if (!w->events)
         qsort(w->pending, w->n, sizeof w->pending[0], by_place);
@@ -406,7 +437,7 @@ static int begin(struct watch *w, struct err *e)
                 "taken back");
         break;
     }
-    return bookmark(w, e);
+    return event_uid(w->s, &w->place, w->last, e) < 0 ? -1 : bookmark(w, e);
 }
 
 static int follow(struct watch *w, struct err *e)

@@ -37,7 +37,7 @@ struct watch_options {
 enum { WATCH_BATCH = 1000 }; /* events that are read at once */
 
 /* Until the timeout, the limit, or the reader's end: 0. FC_INVALID: the fields are wrong, the cursor
- * is of another store, or its events are no longer kept; FC_AGAIN: the store was replaced or is gone. */
+ * is of another store, or its events are no longer kept; FC_AGAIN: the store was replaced, restored or is gone. */
 int watch(struct store *s, const struct watch_options *o, struct err *e);
 
 #endif

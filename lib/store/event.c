@@ -121,6 +121,23 @@ int events_newest(struct store *s, struct event_place *out, struct err *e)
     return 0;
 }
 
+int event_uid(struct store *s, const struct event_place *p, char out[UUID_LEN], struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_event_uid, e);
+    int rc;
+
+    out[0] = '\0';
+    if (!st)
+        return -1;
+    st_int(st, 1, p->seq);
+    st_int(st, 2, p->tx);
+    if ((rc = st_step(st, e)) == 1) {
+        snprintf(out, UUID_LEN, "%s", st_col_text(st, 0, NULL));
+        st_reset(st);
+    }
+    return rc;
+}
+
 int events_unsettled(struct store *s, struct err *e)
 {
     int64_t settled = db_tx_settled(s->db, e);

@@ -7,6 +7,7 @@
 #ifndef FC_STORE_EVENT_H
 #define FC_STORE_EVENT_H
 
+#include "base/text.h"
 #include "store/resource.h"
 
 struct event_place {
@@ -59,6 +60,8 @@ int events_since(struct store *s, int64_t org, const struct event_place *after, 
 /* The place of the newest settled event, of any organization; and of the newest removed one. */
 int events_newest(struct store *s, struct event_place *out, struct err *e);
 int events_removed(struct store *s, struct event_place *out, struct err *e);
+/* The uid of the event at that place. 1; 0: there is none, out is empty; -1. */
+int event_uid(struct store *s, const struct event_place *p, char out[UUID_LEN], struct err *e);
 /* Are there events that are not settled? 1 yes. */
 int events_unsettled(struct store *s, struct err *e);
 int event_place_cmp(const struct event_place *a, const struct event_place *b);

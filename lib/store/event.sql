@@ -19,6 +19,9 @@ ORDER BY e.tx DESC, e.seq DESC LIMIT 1
 SELECT 1 FROM organization o WHERE EXISTS (SELECT 1 FROM event e WHERE e.org = o.id AND e.tx >= ?1)
 LIMIT 1
 
+-- :name event_uid
+SELECT uid FROM event WHERE seq = ?1 AND tx = ?2
+
 -- :name event_nth
 SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?1
 

@@ -45,3 +45,48 @@ teardown() { fc_teardown; }
     wait "$PID" || status=$?
     same 7 "$status"
 }
+
+@test "a store that is restored in its place has another past: followers end, unless they saw none of it" {
+    device a
+    fc-store backup early.db >/dev/null
+    follow ahead
+    device b
+    wait_for lines ahead 1
+    ahead=$PID
+    fc-store restore -f early.db >/dev/null
+    wait_for gone "$ahead"
+    same "fc-watch: $T/fc.db: the store was restored from a backup" "$(cat ahead.err)"
+    wait "$ahead" || status=$?
+    same 7 "$status"
+    expect 6 fc-watch --since "$(tail -1 ahead | jq -r .cursor)" --timeout 1s
+    has "$stderr" "taken back"
+    # Who has read no more than the backup has goes on.
+    follow even devices
+    fc-store restore -f early.db >/dev/null
+    device c
+    wait_for lines even 1
+    same "ADDED c" "$(told even)"
+    stop "$PID"
+    # As many events as before, and more, but others: stopped while that comes about.
+    follow same
+    kill -STOP "$PID"
+    fc-store restore -f early.db >/dev/null
+    device d && device e
+    kill -CONT "$PID"
+    wait_for gone "$PID"
+    has "$(cat same.err)" "was restored from a backup"
+    same "" "$(told same)"
+    # That of another store.
+    fc-store init -S "sqlite:$T/other.db" >/dev/null
+    follow other
+    fc-store restore -f other.db >/dev/null
+    wait_for gone "$PID"
+    has "$(cat other.err)" "was restored from a backup"
+    # One that runs behind what gc removes is told that, and one that does not goes on.
+    device f
+    follow late devices
+    at_time +60d fc-store gc >/dev/null
+    device g
+    wait_for lines late 1
+    same "ADDED g" "$(told late)"
+}
