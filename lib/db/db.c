@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/mod.h"
+#include "base/text.h"
 #include "db/ops.h"
 
 static bool begins(const char *url, const char *scheme)
@@ -182,7 +183,7 @@ struct stmt *db_stmt(struct db *d, enum sql name, struct err *e)
         return d->named[name] = prepare(d, sql_text[name], true, e);
     if (st->ops->busy(st)) /* somebody up the stack still reads from it */
         die("used inside itself: %s", sql_text[name]);
-    st->ops->reset(st);
+    st_reset(st);
     return st;
 }
 
@@ -194,6 +195,7 @@ void st_free(struct stmt *st)
 
 void st_text(struct stmt *st, int i, const char *s)
 {
+    st->bad = st->bad || (s && !utf8_valid(s, strlen(s)));
     st->ops->bind_text(st, i, s);
 }
 
@@ -207,18 +209,30 @@ void st_null(struct stmt *st, int i)
     st->ops->bind_text(st, i, NULL);
 }
 
+/* SQLite would store it, and PostgreSQL end the transaction. */
+static int refuse(struct stmt *st, struct err *e)
+{
+    st_reset(st);
+    return err_set(e, FC_INVALID, "a text that is not UTF-8");
+}
+
 int st_step(struct stmt *st, struct err *e)
 {
+    if (st->bad)
+        return refuse(st, e);
     return st->ops->step(st, e);
 }
 
 int64_t st_run(struct stmt *st, struct err *e)
 {
+    if (st->bad)
+        return refuse(st, e);
     return st->ops->run(st, e);
 }
 
 void st_reset(struct stmt *st)
 {
+    st->bad = false;
     st->ops->reset(st);
 }
 

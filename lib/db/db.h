@@ -58,7 +58,8 @@ struct stmt *db_stmt(struct db *d, enum sql name, struct err *e);
 struct stmt *db_prepare(struct db *d, const char *sql, struct err *e);
 void st_free(struct stmt *st);
 
-/* Parameters from 1. Texts are borrowed until the statement is reset. NULL binds NULL. */
+/* Parameters from 1. Texts are borrowed until the statement is reset. NULL binds NULL. With one that
+ * is not UTF-8 the statement does not run: FC_INVALID. */
 void st_text(struct stmt *st, int i, const char *s);
 void st_int(struct stmt *st, int i, int64_t n);
 void st_null(struct stmt *st, int i);

@@ -51,6 +51,7 @@ struct db {
 struct stmt {
     const struct db_ops *ops;
     struct db *db;
+    bool bad; /* a text was bound that is not UTF-8: it does not run until it is reset */
 };
 
 extern const struct db_ops db_sqlite;

@@ -366,6 +366,8 @@ static char *seen_uri(const char *path)
     return uri;
 }
 
+static void sqlite_bind_text(struct stmt *st, int i, const char *s);
+
 static int attach(struct db *d, const char *uri, struct err *e)
 {
     struct stmt *st = db_prepare(d, "ATTACH ?1 AS seen", e);
@@ -373,7 +375,7 @@ static int attach(struct db *d, const char *uri, struct err *e)
 
     if (!st)
         return -1;
-    st_text(st, 1, uri);
+    sqlite_bind_text(st, 1, uri); /* a path may have any bytes */
     n = st_run(st, e);
     st_free(st);
     return n < 0 ? -1 : 0;

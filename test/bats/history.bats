@@ -544,3 +544,20 @@ device/new deleted (dry run)" "$(sort <<<"$output")"
     fc-history undo device/big >/dev/null
     same "$(big one | jq -Sc .spec)" "$(fc-select device/big | jq -Sc .spec)"
 }
+
+@test "a reason or a name that is not UTF-8 is refused on every database" {
+    bad=$'x\377'
+    echo '{"apiVersion":"v1beta1","kind":"Device","metadata":{"name":"utf"}}' >utf.json
+    expect 6 fc-apply -m "$bad" utf.json
+    has "$stderr" "a text that is not UTF-8"
+    expect 3 fc-select device/utf
+    expect 0 fc-apply utf.json
+    expect 6 fc-patch device/utf -m "$bad" -p '{"metadata":{"labels":{"a":"b"}}}'
+    expect 6 fc-history undo -n --since -1h --who "$bad"
+    for name in "device/$bad" "event --of device/$bad" "device --org $bad"; do
+        # shellcheck disable=SC2086 # words
+        expect 6 fc-select $name
+    done
+    expect 0 fc-select device/utf
+    same 1 "$(fc-history device/utf -q .rev)"
+}
