@@ -147,7 +147,12 @@ int db_savepoint(struct db *d, struct err *e)
 
 int db_release(struct db *d, struct err *e)
 {
-    return savepoint(d, "RELEASE", --d->depth, e);
+    if (savepoint(d, "RELEASE", d->depth - 1, e) < 0) { /* what was posted has failed */
+        db_rollback_to(d);
+        return -1;
+    }
+    d->depth--;
+    return 0;
 }
 
 void db_rollback_to(struct db *d)
@@ -228,6 +233,13 @@ int64_t st_run(struct stmt *st, struct err *e)
     if (st->bad)
         return refuse(st, e);
     return st->ops->run(st, e);
+}
+
+int st_post(struct stmt *st, struct err *e)
+{
+    if (st->ops->post)
+        return st->ops->post(st, e);
+    return st->ops->run(st, e) < 0 ? -1 : 0;
 }
 
 void st_reset(struct stmt *st)

@@ -48,7 +48,7 @@ int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);       /* fine when there is no transaction */
 bool db_in_transaction(struct db *d);
 int db_savepoint(struct db *d, struct err *e);             /* in a transaction; they nest */
-int db_release(struct db *d, struct err *e);
+int db_release(struct db *d, struct err *e);               /* undone when it failed */
 void db_rollback_to(struct db *d);    /* undoes and drops the innermost savepoint */
 
 /* A named statement, prepared once per connection, reset and without bindings. NULL: error. To ask
@@ -67,6 +67,10 @@ void st_null(struct stmt *st, int i);
 int st_step(struct stmt *st, struct err *e);   /* 1: a row; 0: done (reset); -1: error (reset) */
 /* Runs to the end and resets. Rows changed, or -1. A violated uniqueness is FC_CONFLICT. */
 int64_t st_run(struct stmt *st, struct err *e);
+/* The same where nobody asks how many, in a write transaction: the database may still be at it when
+ * this returns 0, and an error may come from a statement after it, at the latest from the commit,
+ * a savepoint or its release. */
+int st_post(struct stmt *st, struct err *e);
 /* For a query of one row: 1 (columns valid until st_reset), 0 or -1, as st_step. */
 void st_reset(struct stmt *st);
 

@@ -29,6 +29,7 @@ struct db_ops {
     void (*bind_int)(struct stmt *st, int i, int64_t n);
     int (*step)(struct stmt *st, struct err *e);
     int64_t (*run)(struct stmt *st, struct err *e);
+    int (*post)(struct stmt *st, struct err *e); /* NULL: run, which waits for nobody */
     void (*reset)(struct stmt *st);
     int64_t (*col_int)(struct stmt *st, int i);
     const char *(*col_text)(struct stmt *st, int i, size_t *n);

@@ -217,8 +217,8 @@ static void pg_rollback(struct db *d)
 static int pg_commit(struct db *d, struct err *e)
 {
     struct pg *p = pg_of(d);
-    bool counts = p->wrote && !p->side, done;
     struct err why = {0};
+    bool counts, done;
     PGresult *r;
 
     if (p->tx == TX_LOST) {
@@ -226,6 +226,11 @@ static int pg_commit(struct db *d, struct err *e)
         return err_set(e, FC_AGAIN, "%s: the connection to the database was lost, the transaction "
             "is undone", d->path);
     }
+    if (pg_settle(p, e) < 0) {
+        pg_rollback(d);
+        return -1;
+    }
+    counts = p->wrote && !p->side;
     r = pg_query(p, counts ? "UPDATE meta SET value = CAST(CAST(value AS bigint) + 1 AS text) "
         "WHERE key = 'fc-commits'; NOTIFY fc_store; COMMIT" : "COMMIT", p->limit, &why);
     if (!r) {
@@ -283,6 +288,7 @@ const struct db_ops db_postgres = {
     .bind_int = pg_bind_int,
     .step = pg_step,
     .run = pg_run,
+    .post = pg_post,
     .reset = pg_reset,
     .col_int = pg_col_int,
     .col_text = pg_col_text,

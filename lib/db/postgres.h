@@ -16,6 +16,7 @@ enum {
     PG_MIGRATE_MS = 3600000,  /* a migration, which may rewrite large tables */
     PG_GRACE_MS = 2000,       /* beyond the server's own limit: then it does not answer */
     PG_CONNECT_S = 10,        /* a connection attempt to each host, unless the URL says else */
+    PG_POSTS = 100,           /* statements under way: their results fit into a socket's buffer */
 };
 
 enum pg_tx {
@@ -33,6 +34,7 @@ struct pg {
     unsigned names;   /* statement names given away */
     enum pg_tx tx;
     bool wrote;       /* the open transaction changed something */
+    int posted;       /* statements under way (then libpq is in pipeline mode) */
     bool side;        /* the connection that writes last-seen */
     bool create;      /* DB_CREATE was given */
     bool direct;      /* not through a pooler */
@@ -63,12 +65,19 @@ PGconn *pg_connection(const char *url, const char *shown, int seconds, struct er
 /* Waits for the results of what was sent (sent: what PQsend... returned) and gives the last one, or
  * the one that failed. NULL with an error: the connection is lost, and a transaction with it. */
 PGresult *pg_wait(struct pg *p, int sent, int ms, struct err *e);
+/* Waits for all that was posted, and for what was sent after it if anything was: its result, or that
+ * of the first that failed. NULL with an error as above. */
+PGresult *pg_collect(struct pg *p, int sent, struct err *e);
+/* Waits for what was posted, if anything was. -1: one has failed. */
+int pg_settle(struct pg *p, struct err *e);
 /* 0 if the result is good; else its error, and if the connection went with it, *lost. */
 int pg_check(struct pg *p, const PGresult *r, struct err *e);
-/* Statements without parameters, all their results but the last dropped. NULL: error. */
+/* Statements without parameters, after all that was posted; all their results but the last dropped.
+ * NULL: error. What posted statements failed of is no matter to a ROLLBACK. */
 PGresult *pg_query(struct pg *p, const char *sql, int ms, struct err *e);
-/* Drops the connection. */
+/* Drops the connection; with an error that says why. -1. */
 void pg_lose(struct pg *p);
+int pg_gone(struct pg *p, const char *why, struct err *e);
 
 /* --- statements (postgres_stmt.c) ------------------------------------------------------------ */
 
@@ -79,6 +88,7 @@ void pg_bind_text(struct stmt *st, int i, const char *s);
 void pg_bind_int(struct stmt *st, int i, int64_t n);
 int pg_step(struct stmt *st, struct err *e);
 int64_t pg_run(struct stmt *st, struct err *e);
+int pg_post(struct stmt *st, struct err *e);
 void pg_reset(struct stmt *st);
 int64_t pg_col_int(struct stmt *st, int i);
 const char *pg_col_text(struct stmt *st, int i, size_t *n);

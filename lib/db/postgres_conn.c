@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,11 +33,12 @@ void pg_lose(struct pg *p)
 {
     PQfinish(p->c);
     p->c = NULL;
+    p->posted = 0;
     if (p->tx != TX_NONE)
         p->tx = TX_LOST;
 }
 
-static int gone(struct pg *p, const char *why, struct err *e)
+int pg_gone(struct pg *p, const char *why, struct err *e)
 {
     bool open = p->tx != TX_NONE;
     char *m AUTO_FREE = one_line(why);
@@ -107,7 +109,7 @@ int pg_check(struct pg *p, const PGresult *r, struct err *e)
     /* What a restarting server or its pooler says last. */
     if (!state || PQstatus(p->c) == CONNECTION_BAD || of_class(state, "57P0") ||
         of_class(state, "08"))
-        return gone(p, message, e);
+        return pg_gone(p, message, e);
     return state_error(p->db.path, state, message, e);
 }
 
@@ -157,13 +159,13 @@ PGresult *pg_wait(struct pg *p, int sent, int ms, struct err *e)
     const char *why;
 
     if (!sent) {
-        gone(p, PQerrorMessage(p->c), e);
+        pg_gone(p, PQerrorMessage(p->c), e);
         return NULL;
     }
     for (;;) {
         if (next_result(p->c, end, &r, &why) < 0) {
             PQclear(last);
-            gone(p, why, e);
+            pg_gone(p, why, e);
             return NULL;
         }
         if (!r)
@@ -179,10 +181,69 @@ PGresult *pg_wait(struct pg *p, int sent, int ms, struct err *e)
     }
 }
 
+PGresult *pg_collect(struct pg *p, int sent, struct err *e)
+{
+    PGresult *last = NULL, *r;
+    const char *why;
+
+    if (!sent || !PQpipelineSync(p->c)) {
+        pg_gone(p, PQerrorMessage(p->c), e);
+        return NULL;
+    }
+    for (;;) {
+        if (next_result(p->c, monotonic_ms() + p->limit + PG_GRACE_MS, &r, &why) < 0) {
+            PQclear(last);
+            pg_gone(p, why, e);
+            return NULL;
+        }
+        if (PQstatus(p->c) == CONNECTION_BAD) {
+            PQclear(last);
+            if (r && PQresultStatus(r) == PGRES_FATAL_ERROR)
+                return r;
+            PQclear(r);
+            pg_gone(p, PQerrorMessage(p->c), e);
+            return NULL;
+        }
+        if (!r) /* the end of one statement's */
+            continue;
+        if (PQresultStatus(r) == PGRES_PIPELINE_SYNC)
+            break;
+        if (last && PQresultStatus(last) == PGRES_FATAL_ERROR) { /* those after it did not run */
+            PQclear(r);
+            continue;
+        }
+        if (PQresultStatus(r) == PGRES_COMMAND_OK && strtoll(PQcmdTuples(r), NULL, 10) > 0)
+            p->wrote = true;
+        PQclear(last);
+        last = r;
+    }
+    PQclear(r);
+    p->posted = 0;
+    if (!PQexitPipelineMode(p->c)) {
+        PQclear(last);
+        pg_gone(p, PQerrorMessage(p->c), e);
+        return NULL;
+    }
+    return last;
+}
+
+int pg_settle(struct pg *p, struct err *e)
+{
+    PGresult *r = p->posted ? pg_collect(p, 1, e) : NULL;
+    int rc = !p->c || (r && pg_check(p, r, e) < 0) ? -1 : 0;
+
+    PQclear(r);
+    return rc;
+}
+
 PGresult *pg_query(struct pg *p, const char *sql, int ms, struct err *e)
 {
-    PGresult *r = pg_wait(p, PQsendQuery(p->c, sql), ms, e);
+    bool undoes = strncmp(sql, "ROLLBACK", 8) == 0;
+    PGresult *r;
 
+    if (pg_settle(p, undoes ? NULL : e) < 0 && !(undoes && p->c))
+        return NULL;
+    r = pg_wait(p, PQsendQuery(p->c, sql), ms, e);
     if (r && pg_check(p, r, e) < 0) {
         PQclear(r);
         return NULL;

@@ -114,9 +114,11 @@ static PGresult *send_and_wait(struct pg *p, struct pg_stmt *st, struct err *e)
             st->name = ++p->names;
         snprintf(name, sizeof name, "fc%u", st->name);
         if (st->epoch != p->epoch) {
-            PGresult *r = pg_wait(p, PQsendPrepare(p->c, name, st->sql, st->n, st->type),
-                p->limit, e);
+            PGresult *r;
 
+            if (pg_settle(p, e) < 0)
+                return NULL;
+            r = pg_wait(p, PQsendPrepare(p->c, name, st->sql, st->n, st->type), p->limit, e);
             if (!r || PQresultStatus(r) != PGRES_COMMAND_OK)
                 return r;
             PQclear(r);
@@ -126,7 +128,7 @@ static PGresult *send_and_wait(struct pg *p, struct pg_stmt *st, struct err *e)
     } else
         sent = PQsendQueryParams(p->c, st->sql, st->n, st->type, st->value, NULL, NULL, 0);
     st->runs++;
-    return pg_wait(p, sent, p->limit, e);
+    return p->posted ? pg_collect(p, sent, e) : pg_wait(p, sent, p->limit, e);
 }
 
 /* Outside of a transaction what only reads is done again once, when the connection was lost. */
@@ -192,6 +194,27 @@ int64_t pg_run(struct stmt *base, struct err *e)
     }
     pg_reset(base);
     return n;
+}
+
+/* Sent only, in libpq's pipeline mode, if the server knows it already. */
+int pg_post(struct stmt *base, struct err *e)
+{
+    struct pg_stmt *st = of(base);
+    struct pg *p = pg_of(base->db);
+    char name[24];
+
+    if (p->tx != TX_WRITE || !p->direct || st->epoch != p->epoch)
+        return pg_run(base, e) < 0 ? -1 : 0;
+    if (!p->posted && !PQenterPipelineMode(p->c))
+        die("libpq: %s", PQerrorMessage(p->c));
+    snprintf(name, sizeof name, "fc%u", st->name);
+    p->posted++;
+    if (!PQsendQueryPrepared(p->c, name, st->n, st->value, NULL, NULL, 0)) {
+        pg_reset(base);
+        return pg_gone(p, PQerrorMessage(p->c), e);
+    }
+    pg_reset(base);
+    return p->posted < PG_POSTS ? 0 : pg_settle(p, e);
 }
 
 int64_t pg_col_int(struct stmt *base, int i)

@@ -143,12 +143,14 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
     int64_t now = now_us();
 
     if (new->kind->effects & EFFECT_DEVICE) {
-        if (!old && device_add(s, new, e) < 0)
+        int moved = 0;
+
+        if (!old && device_create(s, new, now, e) < 0)
             return -1;
-        if (relabelled && membership_of_device(s, a, new, now, who, e) < 0)
+        if (relabelled && (moved = membership_of_device(s, a, new, !old, now, who, e)) < 0)
             return -1;
         if ((relabelled || respecced) && ((old && device_stale(s, new->id, STALE_YES, e) < 0) ||
-            device_refresh(s, a, new, now, who, e) < 0 ||
+            ((old || moved) && device_refresh(s, a, new, now, who, e) < 0) ||
             task_render(s, new->org, e) < 0))
             return -1;
     }

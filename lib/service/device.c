@@ -129,6 +129,15 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static void take(struct device *d, const struct summary *out)
+{
+    d->updated = out->updated;
+    d->updated_info = out->updated_info[0] ? out->updated_info : NULL;
+    d->summary = out->summary;
+    d->applications = out->applications;
+    d->lifecycle = out->lifecycle;
+}
+
 /* told: how many events it led to. */
 static int refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
     const struct actor *who, int *told, struct err *e)
@@ -167,12 +176,20 @@ static int refresh(struct store *s, struct arena *a, const struct res *r, int64_
         same_text(d.summary, out.summary) && same_text(d.applications, out.applications) &&
         same_text(d.lifecycle, out.lifecycle))
         return 0;
-    d.updated = out.updated;
-    d.updated_info = info;
-    d.summary = out.summary;
-    d.applications = out.applications;
-    d.lifecycle = out.lifecycle;
+    take(&d, &out);
     return device_summary(s, &d, e);
+}
+
+int device_create(struct store *s, const struct res *r, int64_t now, struct err *e)
+{
+    struct device d = {.id = r->id, .conditions = ""};
+    jv status AUTO_JV = stored_status(r, &d);
+    struct summary out;
+
+    summarize(&(struct summary_in){.status = status, .last_seen = now, .fleets_current = true,
+        .spec_valid = true}, now, &out);
+    take(&d, &out);
+    return device_add(s, r, &d, e);
 }
 
 int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,

@@ -258,23 +258,23 @@ static int move(struct store *s, struct arena *a, struct fleet_cache *c, const s
     return changed;
 }
 
-int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
-    const struct actor *who, struct err *e)
+int membership_of_device(struct store *s, struct arena *a, const struct res *device, bool created,
+    int64_t now, const struct actor *who, struct err *e)
 {
     struct fleet_cache *c = fleets_of(s, device->org, e);
     jv labels AUTO_JV = jv_parse(device->labels);
-    struct member *m;
+    struct member *m = NULL;
     bool *was, *shall;
     size_t i;
-    int n;
+    int n = 0;
 
-    if (!c || (n = member_list(s, a, device->id, &m, e)) < 0)
+    if (!c || (!created && (n = member_list(s, a, device->id, &m, e)) < 0))
         return -1;
     was = belongs(a, c, m, n);
     shall = arena_alloc(a, c->n * sizeof *shall + 1);
     for (i = 0; i < c->n; i++)
         shall[i] = selector_match(&c->fleet[i].sel, labels);
-    return move(s, a, c, device, was, shall, NULL, now, who, e) < 0 ? -1 : 0;
+    return move(s, a, c, device, was, shall, NULL, now, who, e);
 }
 
 static struct fleet *find(struct fleet_cache *c, int64_t id)

@@ -106,9 +106,10 @@ int org_stale(struct store *s, struct arena *a, int64_t org, const char **name, 
 
 /* Which fleets match the device, after its labels changed (the caller marks it stale and refreshes
  * it); and which devices a fleet matches, after its selector changed or (gone) it was marked as
- * deleted: 1 when they are so many that it was left to a walk. */
-int membership_of_device(struct store *s, struct arena *a, const struct res *device, int64_t now,
-    const struct actor *who, struct err *e);
+ * deleted: 1 when they are so many that it was left to a walk. A device that was just created is in
+ * none; 1: it came to one, or left one. */
+int membership_of_device(struct store *s, struct arena *a, const struct res *device, bool created,
+    int64_t now, const struct actor *who, struct err *e);
 int membership_of_fleet(struct store *s, struct arena *a, const struct res *fleet, bool gone,
     int64_t now, const struct actor *who, struct err *e);
 /* Whether the fleet matches each of these devices (sorted ids, MANY_MAX at most), as all of them are
@@ -168,6 +169,8 @@ int render_current(struct store *s, struct arena *a, int64_t org, const char *de
  * or failure of assignments, sets off rollouts. */
 int device_report(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
     const struct actor *who, struct err *e);
+/* What the system keeps of a device that was just created and is in no fleet yet. */
+int device_create(struct store *s, const struct res *device, int64_t now, struct err *e);
 /* Computes the summary columns anew from what is stored; device: as it is stored. */
 int device_refresh(struct store *s, struct arena *a, const struct res *device, int64_t now,
     const struct actor *who, struct err *e);

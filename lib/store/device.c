@@ -5,7 +5,7 @@
 
 #include "store/ints.h"
 
-int device_add(struct store *s, const struct res *r, struct err *e)
+int device_add(struct store *s, const struct res *r, const struct device *d, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_device_insert, e);
 
@@ -14,7 +14,12 @@ int device_add(struct store *s, const struct res *r, struct err *e)
     st_int(st, 1, r->id);
     st_int(st, 2, r->org);
     st_text(st, 3, r->name);
-    return st_run(st, e) < 0 ? -1 : 0;
+    st_text(st, 4, d->updated);
+    st_text(st, 5, d->updated_info);
+    st_text(st, 6, d->summary);
+    st_text(st, 7, d->applications);
+    st_text(st, 8, d->lifecycle);
+    return st_post(st, e);
 }
 
 int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
@@ -105,7 +110,7 @@ int device_rendered(struct store *s, int64_t id, int64_t version, const char *ha
     st_int(st, 2, version);
     st_text(st, 3, hash);
     st_int(st, 4, now);
-    if (st_run(st, e) < 0)
+    if (st_post(st, e) < 0)
         return -1;
     return RUN(s, SQL_member_rendered, e, id) < 0 ? -1 : 0;
 }
@@ -119,7 +124,7 @@ int device_invalid(struct store *s, int64_t id, const char *message, int64_t now
     st_int(st, 1, id);
     st_text(st, 2, message);
     st_int(st, 3, now);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int device_fetched(struct store *s, int64_t id, int64_t version, struct err *e)
@@ -138,7 +143,7 @@ int device_reported(struct store *s, const struct device *d, struct err *e)
     st_text(st, 3, d->failure);
     st_text(st, 4, d->conditions);
     st_int(st, 5, d->failed);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int device_floor(struct store *s, int64_t id, int64_t version, struct err *e)
@@ -158,7 +163,7 @@ int device_summary(struct store *s, const struct device *d, struct err *e)
     st_text(st, 4, d->summary);
     st_text(st, 5, d->applications);
     st_text(st, 6, d->lifecycle);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int device_disconnected(struct store *s, int64_t id, bool disconnected, struct err *e)

@@ -51,7 +51,9 @@ struct member {
     int rollout_status;
 };
 
-int device_add(struct store *s, const struct res *r, struct err *e);
+/* The row of a resource that was just created: never rendered, seen or reported. Of d its states
+ * alone. */
+int device_add(struct store *s, const struct res *r, const struct device *d, struct err *e);
 /* The poll: 1 found. */
 int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
     int *stale, struct err *e);

@@ -8,8 +8,7 @@
 INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, reported, floor,
     failed, failure, spec_valid, spec_message, spec_since, overlap_since, conditions, updated,
     updated_info, summary, applications, lifecycle, disconnected)
-VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL, 'Unknown',
-    'Unknown', 'Unknown', 2)
+VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', ?4, ?5, ?6, ?7, ?8, 2)
 
 -- :name device_poll
 SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2

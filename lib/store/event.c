@@ -34,7 +34,7 @@ int events_add(struct store *s, int64_t org, const struct actor *who, const stru
     st_int(st, 12, tx);
     st_text(st, 13, ev->parent);
     st_text(st, 14, ev->was);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int event_of(struct store *s, const struct res *r, const struct actor *who, struct event ev,

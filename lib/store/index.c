@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/index.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "fleet/field.h"
@@ -62,54 +63,94 @@ jv index_rows(const struct res *r, unsigned parts)
     return parts & INDEX_STATUS ? add_members(rows, r->kind, "status.", r->status) : rows;
 }
 
-static int row(struct store *s, const struct res *r, enum sql verb, const char *key,
-    const char *value, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, verb, e);
+struct pair {
+    const char *key, *value;
+};
 
-    if (!st)
-        return -1;
-    st_int(st, 1, r->org);
-    st_int(st, 2, r->kind->id);
-    st_text(st, 3, key);
-    st_text(st, 4, value);
-    st_text(st, 5, r->name);
-    if (verb == SQL_label_add)
-        st_int(st, 6, r->id);
-    return st_run(st, e) < 0 ? -1 : 0;
+static int del(struct store *s, const struct res *r, const struct pair *p, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct stmt *st = db_stmt(s->db, SQL_label_del, e);
+
+        if (!st)
+            return -1;
+        st_int(st, 1, r->org);
+        st_int(st, 2, r->kind->id);
+        st_text(st, 3, r->name);
+        st_text(st, 4, p[i].key);
+        st_text(st, 5, p[i].value);
+        if (st_post(st, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* As many rows in a statement as there are texts for. */
+static int add(struct store *s, const struct res *r, const struct pair *p, size_t n, struct err *e)
+{
+    static const struct {
+        size_t rows;
+        enum sql sql;
+    } texts[] = {{8, SQL_label_add_8}, {4, SQL_label_add_4}, {2, SQL_label_add_2},
+        {1, SQL_label_add}};
+    size_t t = 0, i = 0;
+
+    while (i < n) {
+        struct stmt *st;
+
+        while (texts[t].rows > n - i)
+            t++;
+        if (!(st = db_stmt(s->db, texts[t].sql, e)))
+            return -1;
+        st_int(st, 1, r->org);
+        st_int(st, 2, r->kind->id);
+        st_text(st, 3, r->name);
+        st_int(st, 4, r->id);
+        for (size_t k = 0; k < texts[t].rows; k++, i++) {
+            st_text(st, 5 + 2 * (int)k, p[i].key);
+            st_text(st, 6 + 2 * (int)k, p[i].value);
+        }
+        if (st_post(st, e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* Writes or removes those of the rows that `other` does not have alike. */
-static int rows_beside(struct store *s, const struct res *r, enum sql verb, jv rows, jv other,
+static int rows_beside(struct store *s, const struct res *r, bool adds, jv rows, jv other,
     struct err *e)
 {
-    int rc = 0;
+    size_t max = (size_t)jv_object_length(jv_copy(rows)), n = 0;
+    struct pair *p = xcalloc(max + 1, sizeof *p);
+    int rc;
 
+    /* The texts belong to rows and live as long as it does. */
     jv_object_foreach(rows, key, value) {
         const char *k = jv_string_value(key), *v = jv_string_value(value);
         jv same = json_get(other, k);
 
-        if (rc == 0 && !(jv_get_kind(same) == JV_KIND_STRING &&
-            strcmp(jv_string_value(same), v) == 0))
-            rc = row(s, r, verb, k, v, e);
+        if (jv_get_kind(same) != JV_KIND_STRING || strcmp(jv_string_value(same), v) != 0)
+            p[n++] = (struct pair){k, v};
         jv_free(same);
         jv_free(key);
         jv_free(value);
     }
+    rc = adds ? add(s, r, p, n, e) : del(s, r, p, n, e);
+    free(p);
     return rc;
 }
 
 static int replace(struct store *s, const struct res *r, jv before, jv after, struct err *e)
 {
-    return rows_beside(s, r, SQL_label_del, before, after, e) < 0 ? -1 :
-        rows_beside(s, r, SQL_label_add, after, before, e);
+    return rows_beside(s, r, false, before, after, e) < 0 ? -1 :
+        rows_beside(s, r, true, after, before, e);
 }
 
 int index_add(struct store *s, const struct res *r, struct err *e)
 {
     jv rows AUTO_JV = index_rows(r, INDEX_USER | INDEX_STATUS);
 
-    return rows_beside(s, r, SQL_label_add, rows, jv_null(), e);
+    return rows_beside(s, r, true, rows, jv_null(), e);
 }
 
 static bool equal(const char *a, const char *b)
@@ -170,7 +211,7 @@ int index_delete(struct store *s, int64_t id, struct err *e)
     if (!st)
         return -1;
     st_int(st, 1, id);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 /* Of a page of a kind's resources after *id. 1: there may be more. */

@@ -18,7 +18,7 @@ int task_add(struct store *s, const char *queue, const char *type, int64_t org, 
     st_text(st, 6, dedupe);
     st_int(st, 7, due);
     st_int(st, 8, now_us());
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int task_cancel(struct store *s, const char *dedupe, struct err *e)

@@ -104,7 +104,7 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
     st_int(st, 1, r->id);
     st_int(st, 2, r->version);
     st_text(st, 3, r->status);
-    if (st_run(st, e) < 0)
+    if (st_post(st, e) < 0)
         return -1;
     return index_add(s, r, e);
 }
@@ -132,7 +132,7 @@ int res_update(struct store *s, const struct res *old, struct res *new, struct e
     st_text(st, 4, new->labels);
     st_text(st, 5, new->annotations);
     st_text(st, 6, new->spec);
-    if (st_run(st, e) < 0)
+    if (st_post(st, e) < 0)
         return -1;
     return index_update(s, old, new, e);
 }
@@ -145,7 +145,7 @@ int res_set_status(struct store *s, int64_t id, const char *status, struct err *
         return -1;
     st_int(st, 1, id);
     st_text(st, 2, status);
-    return st_run(st, e) < 0 ? -1 : index_status(s, id, status, e);
+    return st_post(st, e) < 0 ? -1 : index_status(s, id, status, e);
 }
 
 int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e)
@@ -156,7 +156,7 @@ int res_set_owner(struct store *s, int64_t id, const char *owner, struct err *e)
         return -1;
     st_int(st, 1, id);
     st_text(st, 2, owner);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int res_delete(struct store *s, const struct res *r, struct err *e)
@@ -168,7 +168,7 @@ int res_delete(struct store *s, const struct res *r, struct err *e)
     if (!(st = db_stmt(s->db, SQL_res_delete, e)))
         return -1;
     st_int(st, 1, r->id);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 int label_some(struct store *s, int64_t org, int kind, const char *key, const char *value, int max,

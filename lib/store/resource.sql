@@ -38,14 +38,28 @@ UPDATE resource_status SET version = version + 1, status = ?2 WHERE id = ?1
 DELETE FROM resource WHERE id = ?1
 
 -- :name label_add
-INSERT INTO label (org, kind, key, value, name, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+INSERT INTO label (org, kind, name, id, key, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- :name label_add_2
+INSERT INTO label (org, kind, name, id, key, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6),
+    (?1, ?2, ?3, ?4, ?7, ?8)
+
+-- :name label_add_4
+INSERT INTO label (org, kind, name, id, key, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6),
+    (?1, ?2, ?3, ?4, ?7, ?8), (?1, ?2, ?3, ?4, ?9, ?10), (?1, ?2, ?3, ?4, ?11, ?12)
+
+-- :name label_add_8
+INSERT INTO label (org, kind, name, id, key, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6),
+    (?1, ?2, ?3, ?4, ?7, ?8), (?1, ?2, ?3, ?4, ?9, ?10), (?1, ?2, ?3, ?4, ?11, ?12),
+    (?1, ?2, ?3, ?4, ?13, ?14), (?1, ?2, ?3, ?4, ?15, ?16), (?1, ?2, ?3, ?4, ?17, ?18),
+    (?1, ?2, ?3, ?4, ?19, ?20)
 
 -- :name label_next
 SELECT key, value FROM label WHERE org = ?1 AND kind = ?2 AND (key, value) >= (?3, ?4)
 ORDER BY key, value LIMIT 1
 
 -- :name label_del
-DELETE FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 AND name = ?5
+DELETE FROM label WHERE org = ?1 AND kind = ?2 AND name = ?3 AND key = ?4 AND value = ?5
 
 -- :name label_some
 SELECT id FROM label WHERE org = ?1 AND kind = ?2 AND key = ?3 AND value = ?4 LIMIT ?5

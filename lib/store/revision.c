@@ -31,7 +31,7 @@ int revision_add(struct store *s, const struct actor *who, const struct res *r, 
     st_text(st, 9, doc.p);
     st_int(st, 10, r->created);
     st_text(st, 11, deleted ? r->owner : NULL); /* else it is read from the row */
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_post(st, e);
 }
 
 static void read_row(struct stmt *st, struct arena *a, struct revision *out)
