@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times queries of a store inside one process, without its start; prints one JSON document.
  *   query URL page SELECTOR ROUNDS     the first 100 devices; median of the rounds
- *   query URL count STATE ROUNDS       devices of an update state
+ *   query URL count STATE ROUNDS       devices of an update state, after a sweep, as fc-select
+ *                                      devices --summary counts them
+ *   query URL probe                    a second writer: takes the write lock again and again until
+ *                                      its standard input ends; how long it waited at most
  *   query URL get PREFIX N ROUNDS      devices PREFIX0000001 ... by name, one after the other
  *   query bare-sqlite FILE PREFIX N ROUNDS
  *   query bare-postgres CONNINFO PREFIX N ROUNDS
  * The bare ones do a get with the library alone. */
 #include <libpq-fe.h>
+#include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "service/service.h"
+#include "store/counts.h"
 
-enum { PAGE = 100, NAME = 64 };
+enum { PAGE = 100, NAME = 64, PROBE_MS = 5 };
 
 static double now_ms(void)
 {
@@ -69,19 +76,37 @@ static int page(struct query *q, int round, struct err *e)
 
 static int count(struct query *q, int round, struct err *e)
 {
-    struct stmt *st = db_prepare(q->s.db, "SELECT count(*) FROM device WHERE org = ?1 AND "
-        "updated = ?2", e);
-    int n = -1;
+    struct arena *a AUTO_ARENA = arena_new();
+    struct res_query l = {.org = q->s.org, .kind = kind_by_id(KIND_DEVICE), .now = now_us()};
+    struct device_counts c = {0};
 
     (void)round;
-    if (!st)
+    if (device_count(&q->s, a, &l, &c, e) < 0)
         return -1;
-    st_int(st, 1, q->s.org);
-    st_text(st, 2, q->prefix);
-    if (st_step(st, e) == 1)
-        n = (int)st_col_int(st, 0);
-    st_free(st);
-    return n;
+    for (size_t i = 0; i < c.n[STATE_UPDATED]; i++)
+        if (strcmp(c.state[STATE_UPDATED][i].name, q->prefix) == 0)
+            return (int)c.state[STATE_UPDATED][i].n;
+    return 0;
+}
+
+static int probe(struct store *s, struct err *e)
+{
+    struct pollfd in = {STDIN_FILENO, POLLIN, 0};
+    double longest = 0, start, waited;
+    long n = 0;
+
+    while (poll(&in, 1, PROBE_MS) == 0) {
+        start = now_ms();
+        if (store_begin(s, e) < 0)
+            return -1;
+        waited = now_ms() - start;
+        store_rollback(s);
+        if (waited > longest)
+            longest = waited;
+        n++;
+    }
+    printf("{\"times\":%ld,\"longest_wait_ms\":%.1f}\n", n, longest);
+    return 0;
 }
 
 static int get(struct query *q, int round, struct err *e)
@@ -168,9 +193,16 @@ static int run(int argc, char **argv, struct err *e)
     if (argc == 5) {
         q.run = strcmp(argv[2], "page") ? count : page;
         q.prefix = argv[3];
-        if (store_query(&q, argv[1], e) == 0 &&
-            (q.run == count || selector_parse(a, argv[3], &q.sel, e) == 0))
+        if (store_query(&q, argv[1], e) == 0 && (q.run == count ?
+            sweep(&q.s, now_us(), &(struct actor){.name = "bench", .source = "bench"}, e) :
+            selector_parse(a, argv[3], &q.sel, e)) == 0)
             rc = measure(&q, atoi(argv[4]), e);
+        store_close(&q.s);
+        return rc;
+    }
+    if (argc == 3 && strcmp(argv[2], "probe") == 0) {
+        if (store_query(&q, argv[1], e) == 0)
+            rc = probe(&q.s, e);
         store_close(&q.s);
         return rc;
     }

@@ -127,23 +127,22 @@ make_data() {
 
 # watched COMMAND ...: how long it took, and how long another writer waited at most meanwhile.
 watched() {
-    if [ "$db" = sqlite ]; then
-        mkfifo "$T/end"
-        "$build/bench/probe" "$made/fc.db" <"$T/end" >"$T/probe" &
-        pid=$!
-        exec 9>"$T/end"
-    fi
+    mkfifo "$T/end"
+    case $db in
+    sqlite) "$build/bench/probe" "$made/fc.db" <"$T/end" >"$T/probe" & ;;
+    postgres) "$build/bench/query" "$FC_STORE" probe <"$T/end" >"$T/probe" & ;;
+    esac
+    pid=$!
+    exec 9>"$T/end"
     start=$(now)
     "$@" >"$T/out" || fail "$*: status $?"
     took "$start" >"$T/took"
-    if [ "$db" = sqlite ]; then
-        exec 9>&-
-        wait $pid || fail "the probe failed"
-        pid=''
-        rm "$T/end"
-        longest=$(jq .longest_wait_ms "$T/probe")
-        [ "$(echo "$longest > $waited" | bc)" = 0 ] || waited=$longest
-    fi
+    exec 9>&-
+    wait $pid || fail "the probe failed"
+    pid=''
+    rm "$T/end"
+    longest=$(jq .longest_wait_ms "$T/probe")
+    [ "$(echo "$longest > $waited" | bc)" = 0 ] || waited=$longest
 }
 
 pages() {
@@ -220,9 +219,7 @@ for devices; do
         counts
         moves
         applies
-        if [ "$db" = sqlite ]; then
-            promise writer-waits .longest_wait_ms '<= 200' "{\"longest_wait_ms\":$waited}"
-        fi
+        promise writer-waits .longest_wait_ms '<= 200' "{\"longest_wait_ms\":$waited}"
     done
 done
 exit $bad
