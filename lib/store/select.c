@@ -51,20 +51,22 @@ enum field_home sql_home(const struct sql_select *l, const struct sel_req *r)
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-/* "SELECT 1 FROM label l WHERE ..." for the rows of r that have one of the values (none: any) of
- * the column of a key set. By name where the rows walk in its order, through the same pages. */
+/* "EXISTS (SELECT 1 FROM label l WHERE ..." for the rows that have one of the values (none: any) of
+ * the column of a key set, for label_end. By name where the rows walk in its order, through the same
+ * pages; of what drives, so that only rows that pass are looked up. */
 static void label_of(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r,
     size_t column)
 {
-    sql_add(q, "SELECT 1 FROM label l WHERE ");
+    sql_add(q, "EXISTS (SELECT 1 FROM label l WHERE ");
     if (r->nvalues == 1) {
         sql_add(q, "l.org = ");
         sql_int_param(q, l->org);
         sql_add(q, " AND l.kind = ");
         sql_int_param(q, l->kind->id);
-        sql_add(q, " AND l.name = r.name");
+        sql_add(q, " AND l.name = ");
+        sql_add(q, sql_name(l));
     } else {
-        sql_add(q, "l.id = r.id");
+        sql_add(q, l->drive ? "l.id = k.id" : "l.id = r.id");
     }
     sql_add(q, " AND l.key = ");
     if (r->field)
@@ -82,6 +84,13 @@ static void label_of(struct sql_buf *q, const struct sql_select *l, const struct
     sql_add(q, ")");
 }
 
+/* The limit keeps PostgreSQL from making a join of the test: it would read and sort all that both
+ * sides pick, where a page needs the first of them. */
+static void label_end(struct sql_buf *q)
+{
+    sql_add(q, " LIMIT 1 OFFSET 0)");
+}
+
 /* One tuple of a key set: all keys have their values. */
 static void tuple(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r, size_t t)
 {
@@ -89,9 +98,9 @@ static void tuple(struct sql_buf *q, const struct sql_select *l, const struct se
         struct sel_req one = {.op = SEL_IN, .nkeys = 1, .keys = &r->keys[k], .nvalues = 1,
             .values = &r->values[t * r->nkeys + k]};
 
-        sql_add(q, k ? " AND EXISTS (" : "EXISTS (");
+        sql_add(q, k ? " AND " : "");
         label_of(q, l, &one, 0);
-        sql_add(q, ")");
+        label_end(q);
     }
 }
 
@@ -99,7 +108,6 @@ static void tuple(struct sql_buf *q, const struct sql_select *l, const struct se
 static void labels_test(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r)
 {
     if (r->nkeys == 1) {
-        sql_add(q, "EXISTS (");
         if (sel_positive(r->op) == SEL_CONTAINS) {
             struct sel_req any = *r;
 
@@ -113,7 +121,7 @@ static void labels_test(struct sql_buf *q, const struct sql_select *l, const str
         } else {
             label_of(q, l, r, 0);
         }
-        sql_add(q, ")");
+        label_end(q);
         return;
     }
     sql_add(q, "(");
