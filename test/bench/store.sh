@@ -183,10 +183,10 @@ moves() {
     watched fc-apply -f "$T/fleet"
     promise fleet-moves-10000 .seconds '< 2' "{\"seconds\":$(cat "$T/took"),\"moved\":$((2 * RACK))}"
     right "fleet" $RACK "$(fc-rollout status bench | jq .devices.total)"
-    right "owner" '"Fleet/bench"' "$(fc-select devices -l rack=k1 --limit 1 -q .metadata.owner)"
-    right "owner" null "$(fc-select devices -l rack=k0 --limit 1 -q .metadata.owner)"
+    right "owner" '"Fleet/bench"' "$(fc-select devices -l rack=k1 --limit 1 -q .metadata.owner 2>"$T/more")"
+    right "owner" null "$(fc-select devices -l rack=k0 --limit 1 -q .metadata.owner 2>"$T/more")"
     watched fc-delete -y fleet/bench
-    right "owner" null "$(fc-select devices -l rack=k1 --limit 1 -q .metadata.owner)"
+    right "owner" null "$(fc-select devices -l rack=k1 --limit 1 -q .metadata.owner 2>"$T/more")"
 }
 
 applies() {
