@@ -65,9 +65,9 @@ static const struct column others[] = {
 struct select {
     struct session session;
     struct printer *printer;
-    const char *labels, *fields, *of, *format, *filter;
+    const char *format, *filter;
+    struct list_words ask;
     struct list_query q; /* limit -1: the default */
-    bool count, summary;
     size_t shown;
     const struct kind *last; /* of a stream: whose columns are shown */
     struct err bad;      /* what went wrong with one of several names */
@@ -138,7 +138,7 @@ static int show_number(struct select *s, struct err *e)
     struct store *store = &s->session.store;
     int64_t n;
 
-    if (s->summary) {
+    if (s->ask.summary) {
         printer_columns(s->printer, counts, NULL);
         return list_summary(store, s->session.arena, &s->q, &b, e) < 0 ? -1 :
             show(s, "devices", b.p, b.len, e);
@@ -150,7 +150,6 @@ static int show_number(struct select *s, struct err *e)
     return 0;
 }
 
-/* Parses what picks, and shows it. */
 static int list(struct select *s, struct err *e)
 {
     struct list_query *q = &s->q;
@@ -159,20 +158,15 @@ static int list(struct select *s, struct err *e)
     bool paged = q->limit > 0, catalog = q->kind->flags & KIND_CATALOG;
     struct list_page page;
 
-    if (list_labels_parse(a, catalog ? kind_by_id(KIND_DEVICE) : q->kind, s->labels, &q->labels,
-        e) < 0)
-        return e->code == FC_INVALID ? err_wrap(e, "selector") : -1;
-    if (list_fields_parse(a, q->kind, s->fields, &q->fields, e) < 0)
-        return err_wrap(e, "field selector");
-    if (s->of && target_involved(s->of, &q->of, &q->of_name, e) < 0)
+    if (list_parse(a, q, &s->ask, e) < 0)
         return -1;
     if (q->limit < 0)
-        q->limit = q->kind->flags & KIND_LOG && !s->count ? EVENTS : 0;
+        q->limit = q->kind->flags & KIND_LOG && !s->ask.count ? EVENTS : 0;
     if (catalog)
         return labels_list(store, &(struct label_query){.org = q->org,
             .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = q->fields,
             .limit = q->limit ? q->limit + 1 : 0}, show_label, s, e); /* to know of more */
-    if (s->count || s->summary)
+    if (s->ask.count || s->ask.summary)
         return show_number(s, e);
     if (list_read(store, a, q, show, s, &page, e) < 0)
         return -1;
@@ -186,39 +180,13 @@ static int list(struct select *s, struct err *e)
     return 0;
 }
 
-/* Which options go together. */
-static int check(const struct select *s, const struct target *t, struct err *e)
-{
-    const struct kind *k = t->kind;
-    bool number = s->count || s->summary, page = number || s->q.token;
-    const struct { bool wrong; const char *what; } rules[] = {
-        {t->name && (s->labels || s->fields), "a selector goes without names"},
-        {t->name && page, "--count, --summary and --continue go without names"},
-        {k->flags & KIND_CATALOG && (page || s->q.at),
-            "--at, --count, --summary and --continue go without labels"},
-        {s->q.parent && !(k->flags & KIND_CHILD), "--fleet goes with templateversions"},
-        {s->q.at && s->q.view & VIEW_RENDERED,
-            "--at goes without --rendered: it shows what users wrote"},
-        {s->q.at && page, "--at goes without --count, --summary and --continue"},
-        {s->summary && k->id != KIND_DEVICE, "--summary goes with devices"},
-        {number && (s->q.token || s->q.limit > 0 || (s->count && s->summary)),
-            "--count and --summary go alone: without --limit and --continue"},
-        {(s->of || s->q.oldest) && !(k->flags & KIND_LOG), "--of and --order go with events"},
-    };
-
-    for (size_t i = 0; i < LEN(rules); i++)
-        if (rules[i].wrong)
-            return err_set(e, FC_USAGE, "%s", rules[i].what);
-    return 0;
-}
-
 /* --- a stream --------------------------------------------------------------------------------- */
 
 static int show_streamed(void *ctx, const struct kind *k, const char *id, jv doc, struct err *e)
 {
     struct select *s = ctx;
 
-    if (s->count) {
+    if (s->ask.count) {
         s->shown++;
         return 0;
     }
@@ -231,17 +199,17 @@ static int show_streamed(void *ctx, const struct kind *k, const char *id, jv doc
 
 static int stream(struct select *s, const char *kind, struct err *e)
 {
-    struct stream_query q = {.labels = s->labels, .fields = s->fields,
+    struct stream_query q = {.labels = s->ask.labels, .fields = s->ask.fields,
         .limit = s->q.limit < 0 ? 0 : s->q.limit};
 
-    if (s->q.at || s->of || s->summary || s->q.parent || s->q.token || s->q.oldest ||
+    if (s->q.at || s->ask.of || s->ask.summary || s->q.parent || s->q.token || s->q.oldest ||
         s->q.view & VIEW_RENDERED)
         return err_set(e, FC_USAGE, "of a stream only selectors, --limit and --count pick");
     if (kind && !(s->q.kind = q.kind = kind_parse(kind, e)))
         return -1;
     if (stream_select(&q, show_streamed, s, e) < 0)
         return -1;
-    if (s->count)
+    if (s->ask.count)
         printf("%zu\n", s->shown);
     return 0;
 }
@@ -251,7 +219,8 @@ static int stream(struct select *s, const char *kind, struct err *e)
 static int select_from_store(struct select *s, const struct targets *t, struct err *e)
 {
     s->q.kind = t->v[0].kind;
-    if (check(s, &t->v[0], e) < 0 || session_open(&s->session, e) < 0)
+    s->ask.named = t->v[0].name != NULL;
+    if (list_check(&s->q, &s->ask, e) < 0 || session_open(&s->session, e) < 0)
         return -1;
     s->q.org = s->session.store.org;
     if (t->v[0].name)
@@ -294,21 +263,21 @@ int main(int argc, char **argv)
         if (session_option(&s.session, id, o.arg))
             continue;
         switch (id) {
-        case 'l': s.labels = o.arg; break;
+        case 'l': s.ask.labels = o.arg; break;
         case O_AT: s.q.at = opt_past(&o); break;
         case O_CONTINUE: s.q.token = o.arg; break;
-        case O_COUNT: s.count = true; break;
-        case O_FIELDS: s.fields = o.arg; break;
+        case O_COUNT: s.ask.count = true; break;
+        case O_FIELDS: s.ask.fields = o.arg; break;
         case O_FLEET: s.q.parent = o.arg; break;
         case O_LIMIT: s.q.limit = opt_num(&o, 0, INT32_MAX); break;
-        case O_OF: s.of = o.arg; break;
+        case O_OF: s.ask.of = o.arg; break;
         case O_ORDER:
             s.q.oldest = strcmp(o.arg, "asc") == 0;
             if (!s.q.oldest && strcmp(o.arg, "desc") != 0)
                 opt_usage(&o, "--order %s: must be asc or desc", o.arg);
             break;
         case O_RENDERED: s.q.view |= VIEW_RENDERED; break;
-        case O_SUMMARY: s.summary = true; break;
+        case O_SUMMARY: s.ask.summary = true; break;
         case OPT_OUTPUT: s.format = o.arg; break;
         case OPT_FILTER: s.filter = o.arg; break;
         }

@@ -34,6 +34,42 @@ int list_fields_parse(struct arena *a, const struct kind *k, const char *text,
     return selector_parse_fields(a, text, k->fields, sel, e);
 }
 
+int list_check(const struct list_query *q, const struct list_words *w, struct err *e)
+{
+    const struct kind *k = q->kind;
+    bool number = w->count || w->summary, page = number || q->token;
+    const struct { bool wrong; const char *what; } rules[] = {
+        {w->named && (w->labels || w->fields), "a selector goes without names"},
+        {w->named && page, "--count, --summary and --continue go without names"},
+        {k->flags & KIND_CATALOG && (page || q->at),
+            "--at, --count, --summary and --continue go without labels"},
+        {q->parent && !(k->flags & KIND_CHILD), "--fleet goes with templateversions"},
+        {q->at && q->view & VIEW_RENDERED,
+            "--at goes without --rendered: it shows what users wrote"},
+        {q->at && page, "--at goes without --count, --summary and --continue"},
+        {w->summary && k->id != KIND_DEVICE, "--summary goes with devices"},
+        {number && (q->token || q->limit > 0 || (w->count && w->summary)),
+            "--count and --summary go alone: without --limit and --continue"},
+        {(w->of || q->oldest) && !(k->flags & KIND_LOG), "--of and --order go with events"},
+    };
+
+    for (size_t i = 0; i < LEN(rules); i++)
+        if (rules[i].wrong)
+            return err_set(e, FC_USAGE, "%s", rules[i].what);
+    return 0;
+}
+
+int list_parse(struct arena *a, struct list_query *q, const struct list_words *w, struct err *e)
+{
+    const struct kind *labelled = q->kind->flags & KIND_CATALOG ? kind_by_id(KIND_DEVICE) : q->kind;
+
+    if (list_labels_parse(a, labelled, w->labels, &q->labels, e) < 0)
+        return e->code == FC_INVALID ? err_wrap(e, "selector") : -1;
+    if (list_fields_parse(a, q->kind, w->fields, &q->fields, e) < 0)
+        return err_wrap(e, "field selector");
+    return w->of ? target_involved(w->of, &q->of, &q->of_name, e) : 0;
+}
+
 static int one_then(struct store *s, const struct kind *k, const char *name, int64_t at,
     struct buf *text, struct err *e)
 {

@@ -28,6 +28,16 @@ struct list_page {
 /* id: "device/x". json: canonical. */
 typedef int list_each(void *ctx, const char *id, const char *json, size_t n, struct err *e);
 
+/* What a person asked for, in words; NULL: not. */
+struct list_words {
+    const char *labels, *fields; /* selectors */
+    const char *of;              /* "device/x": whose events */
+    bool named, count, summary;  /* by names; only how many */
+};
+/* Do they go together, of q's kind? FC_USAGE. */
+int list_check(const struct list_query *q, const struct list_words *w, struct err *e);
+/* Fills in q's selectors and object. FC_INVALID, FC_USAGE. */
+int list_parse(struct arena *a, struct list_query *q, const struct list_words *w, struct err *e);
 /* Selectors by the texts of people (NULL or empty: all); what is put before an error is for the
  * caller. FC_INVALID; FC_USAGE: the kind has no labels. */
 int list_labels_parse(struct arena *a, const struct kind *k, const char *text,
