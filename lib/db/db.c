@@ -297,3 +297,8 @@ const char *db_path(const struct db *d)
 {
     return d->path;
 }
+
+const char *db_lazy(const struct db *d)
+{
+    return d->ops->lazy;
+}

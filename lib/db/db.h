@@ -54,6 +54,9 @@ void db_rollback_to(struct db *d);    /* undoes and drops the innermost savepoin
 /* A named statement, prepared once per connection, reset and without bindings. NULL: error. To ask
  * for it again while rows are read from it ends the process. */
 struct stmt *db_stmt(struct db *d, enum sql name, struct err *e);
+/* Ends a sorted sub-select that may be left before its end: a limit which the planner does not know,
+ * so that it reads an index in this order instead of sorting all; "" where nothing has to be said. */
+const char *db_lazy(const struct db *d);
 /* A statement of the caller's own text (compiled selectors); freed with st_free. */
 struct stmt *db_prepare(struct db *d, const char *sql, struct err *e);
 void st_free(struct stmt *st);

@@ -21,6 +21,7 @@ struct db_ops {
     int (*commit)(struct db *d, struct err *e); /* undone when it failed */
     void (*rollback)(struct db *d);
     bool (*in_transaction)(struct db *d);
+    const char *lazy; /* db_lazy */
     /* kept: it will run many times on this connection */
     struct stmt *(*prepare)(struct db *d, const char *sql, bool kept, struct err *e);
     void (*free)(struct stmt *st);

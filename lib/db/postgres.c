@@ -273,6 +273,7 @@ const struct db_ops db_postgres = {
     .close = pg_close,
     .patience = pg_patience,
     .listen = pg_listen,
+    .lazy = " LIMIT (SELECT 9223372036854775807)",
     .attach_seen = pg_attach_seen,
     .schema = pg_schema,
     .migrate = pg_migrate,

@@ -632,6 +632,7 @@ const struct db_ops db_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .patience = sqlite_patience,
+    .lazy = "",
     .attach_seen = sqlite_attach_seen,
     .schema = sqlite_schema,
     .migrate = sqlite_migrate,

@@ -55,11 +55,15 @@ bool sql_arms_exact(const struct sel_req *r)
     return r->nkeys == 1 && !r->field;
 }
 
-/* Begins an arm: of a table with columns org and kind, or of table device. */
+/* Begins an arm: of a table with columns org and kind, or of table device. Where the database has to
+ * be told, it is in order of name and not all of it may be wanted. */
 static void arm(struct arms_buf *b, const char *text)
 {
-    if (b->n++)
+    b->n++;
+    if (b->n > 1)
         sql_add(b->q, " UNION ALL ");
+    if (*b->l->lazy)
+        sql_add(b->q, "SELECT name, id FROM (");
     sql_add(b->q, text);
     sql_int_param(b->q, b->l->org);
 }
@@ -73,12 +77,18 @@ static void arm_of_kind(struct arms_buf *b, const char *text)
 
 static void arm_end(struct arms_buf *b, const char *name)
 {
-    if (!b->from)
-        return;
-    sql_add(b->q, " AND ");
-    sql_add(b->q, name);
-    sql_add(b->q, " >= ");
-    sql_text_param(b->q, b->from);
+    if (b->from) {
+        sql_add(b->q, " AND ");
+        sql_add(b->q, name);
+        sql_add(b->q, " >= ");
+        sql_text_param(b->q, b->from);
+    }
+    if (*b->l->lazy) {
+        sql_add(b->q, " ORDER BY ");
+        sql_add(b->q, name);
+        sql_add(b->q, b->l->lazy);
+        sql_add(b->q, ") a");
+    }
 }
 
 /* Was value i of the (first) key there before? An arm for each is enough. */
@@ -251,8 +261,8 @@ static void state_arms(struct arms_buf *b, enum field_home home)
 void sql_arms(struct sql_buf *q, const struct sql_select *l, const struct sel_req *r,
     const char *from)
 {
-    struct arms_buf b = {q, l, r, from, 0};
     enum field_home home = sql_home(l, r);
+    struct arms_buf b = {q, l, r, from, 0};
 
     switch (home) {
     case FIELD_MEMBER:

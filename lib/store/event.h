@@ -49,6 +49,8 @@ typedef int event_each(void *ctx, const struct event *ev);
 /* By place, in pages of LIST_MAX. */
 int events_list(struct store *s, const struct event_query *q, event_each *each, void *ctx,
     struct err *e);
+/* The query that events_list makes of q for its first page, with a limit: to look at its plan. */
+void events_list_sql(struct store *s, const struct event_query *q, struct sql_buf *out);
 int64_t events_count(struct store *s, const struct event_query *q, int64_t cap, struct err *e);
 /* Inside lib/store: the row that a query of the log stands at. */
 struct event event_row(struct stmt *st);

@@ -11,6 +11,7 @@ struct query {
     const struct sel_req *drive; /* or NULL: the log from one end */
     struct event_place at;       /* where the page begins */
     bool begun;                  /* behind it, not with it */
+    const char *lazy;            /* db_lazy */
 };
 
 static bool is_field(const struct sel_req *r, const char *name)
@@ -83,11 +84,28 @@ static void place(struct sql_buf *b, const char *table, const struct query *p)
     sql_add(b, ")");
 }
 
+static const char *order_of(const struct query *p)
+{
+    return p->q->oldest ? " ORDER BY tx, seq" : " ORDER BY tx DESC, seq DESC";
+}
+
+/* As those of resources: where the database has to be told, in the order of the log. */
 static void arm_begin(struct sql_buf *b, const struct query *p, bool first)
 {
     sql_add(b, first ? "" : " UNION ALL ");
+    sql_add(b, *p->lazy ? "SELECT tx, seq FROM (" : "");
     sql_add(b, "SELECT tx, seq FROM event WHERE org = ");
     sql_int_param(b, p->q->org);
+}
+
+static void arm_end(struct sql_buf *b, const struct query *p)
+{
+    place(b, "", p);
+    if (!*p->lazy)
+        return;
+    sql_add(b, order_of(p));
+    sql_add(b, p->lazy);
+    sql_add(b, ") a");
 }
 
 /* Warnings are few and have an index of their own. */
@@ -118,7 +136,7 @@ static void arms(struct sql_buf *b, const struct query *p)
             sql_add(b, " AND type = 'Warning'"); /* as the index says it */
         else
             test(b, "", &one);
-        place(b, "", p);
+        arm_end(b, p);
     }
 }
 
@@ -129,7 +147,7 @@ static void of_object(struct sql_buf *b, const struct query *p)
     sql_int_param(b, p->q->kind);
     sql_add(b, " AND name = ");
     sql_text_param(b, p->q->name);
-    place(b, "", p);
+    arm_end(b, p);
 }
 
 /* FROM and WHERE; driven by the object or by one requirement where there is one. */
@@ -190,6 +208,28 @@ static void choose(struct query *p)
             p->drive = &sel->req[i];
 }
 
+static void page_sql(struct sql_buf *b, const struct query *p, int64_t limit)
+{
+    const char *from = p->q->kind || p->drive ? "k" : "v";
+    char *columns AUTO_FREE = xasprintf("SELECT %s.tx, %s.seq, v.at, v.uid, v.kind, v.name, "
+        "v.parent, v.reason, v.type, v.actor, v.source, v.message, v.details, v.was", from, from);
+    char *order AUTO_FREE = xasprintf(p->q->oldest ? " ORDER BY %s.tx, %s.seq LIMIT " :
+        " ORDER BY %s.tx DESC, %s.seq DESC LIMIT ", from, from);
+
+    sql_add(b, columns);
+    body(b, p);
+    sql_add(b, order);
+    sql_int_param(b, limit);
+}
+
+void events_list_sql(struct store *s, const struct event_query *q, struct sql_buf *out)
+{
+    struct query p = {.q = q, .lazy = db_lazy(s->db)};
+
+    choose(&p);
+    page_sql(out, &p, q->limit);
+}
+
 /* One page, at most `limit`; *n: how many. 1: the caller has had enough. */
 static int page(struct store *s, struct query *p, int64_t limit, int64_t *n, event_each *each,
     void *ctx, struct err *e)
@@ -199,14 +239,7 @@ static int page(struct store *s, struct query *p, int64_t limit, int64_t *n, eve
     int rc = -1;
 
     *n = 0;
-    sql_add(&b, "SELECT v.tx, v.seq, v.at, v.uid, v.kind, v.name, v.parent, v.reason, v.type, "
-        "v.actor, v.source, v.message, v.details, v.was");
-    body(&b, p);
-    sql_add(&b, p->q->kind || p->drive ? " ORDER BY k.tx" : " ORDER BY v.tx");
-    sql_add(&b, p->q->oldest ? ", " : " DESC, ");
-    sql_add(&b, p->q->kind || p->drive ? "k.seq" : "v.seq");
-    sql_add(&b, p->q->oldest ? " LIMIT " : " DESC LIMIT ");
-    sql_int_param(&b, limit);
+    page_sql(&b, p, limit);
     if ((st = sql_prepare_read(s, &b, e)))
         while ((rc = st_step(st, e)) == 1) {
             struct event ev = event_row(st);
@@ -225,7 +258,8 @@ static int page(struct store *s, struct query *p, int64_t limit, int64_t *n, eve
 int events_list(struct store *s, const struct event_query *q, event_each *each, void *ctx,
     struct err *e)
 {
-    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0}};
+    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0},
+        .lazy = db_lazy(s->db)};
     int64_t left = q->limit, most, n;
     int rc;
 
@@ -241,7 +275,8 @@ int events_list(struct store *s, const struct event_query *q, event_each *each, 
 
 int64_t events_count(struct store *s, const struct event_query *q, int64_t cap, struct err *e)
 {
-    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0}};
+    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0},
+        .lazy = db_lazy(s->db)};
 
     choose(&p);
     return count(s, &p, cap, e);

@@ -268,6 +268,31 @@ static void list_conditions(struct sql_buf *q, const struct sql_select *sel,
     }
 }
 
+static void page_sql(struct sql_buf *q, const struct sql_select *sel, const struct res_query *l,
+    int64_t limit)
+{
+    sql_add(q, "SELECT r.id, r.org, r.kind, ");
+    sql_add(q, sql_name(sel)); /* SQLite merges arms only by what is in the result */
+    sql_add(q, ", r.uid, r.generation, s.version, r.created, r.owner, r.labels, r.annotations, "
+        "r.spec, s.status");
+    sql_from(q, sel, l->from);
+    sql_add(q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
+    list_conditions(q, sel, l);
+    sql_add(q, sql_order(sel));
+    sql_add(q, " LIMIT ");
+    sql_int_param(q, limit);
+}
+
+int res_list_sql(struct store *s, const struct res_query *l, struct sql_buf *q, struct err *e)
+{
+    struct sql_select sel;
+
+    if (plan(s, l, &sel, e) < 0)
+        return -1;
+    page_sql(q, &sel, l, l->limit);
+    return 0;
+}
+
 static int read_page(struct res_iter *it, struct err *e)
 {
     struct res_query *l = &it->q;
@@ -282,15 +307,7 @@ static int read_page(struct res_iter *it, struct err *e)
     }
     it->got = 0;
     it->page = l->limit && l->limit < LIST_MAX ? l->limit : LIST_MAX;
-    sql_add(q, "SELECT r.id, r.org, r.kind, r.name, r.uid, r.generation, s.version, r.created, "
-        "r.owner, r.labels, r.annotations, r.spec, s.status");
-    sql_from(q, &it->sel, l->from);
-    sql_add(q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
-    list_conditions(q, &it->sel, l);
-    sql_add(q, " ORDER BY ");
-    sql_add(q, sql_name(&it->sel));
-    sql_add(q, " LIMIT ");
-    sql_int_param(q, it->page);
+    page_sql(q, &it->sel, l, it->page);
     it->st = sql_prepare_read(it->s, q, e);
     return it->st ? 0 : -1;
 }
@@ -318,8 +335,7 @@ int res_ids(struct store *s, const struct res_query *l, struct sql_buf *q, struc
     sql_add(q, "WHERE ");
     list_conditions(q, &sel, l);
     if (l->limit) {
-        sql_add(q, " ORDER BY ");
-        sql_add(q, sql_name(&sel));
+        sql_add(q, sql_order(&sel));
         sql_add(q, " LIMIT ");
         sql_int_param(q, l->limit);
     }

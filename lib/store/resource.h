@@ -66,6 +66,8 @@ struct res_iter;
 /* By name, read a page of LIST_MAX at a time: in a transaction all of one instant, outside of one
  * each page as it is then. What q points to stays until the end. */
 int res_list(struct store *s, const struct res_query *q, struct res_iter **it, struct err *e);
+/* The query that res_list makes of q for its first page, with a limit: to look at its plan. */
+int res_list_sql(struct store *s, const struct res_query *q, struct sql_buf *out, struct err *e);
 /* 1: *out is filled, valid until the next call; 0: end; -1: error. */
 int res_next(struct res_iter *it, struct res *out, struct err *e);
 void res_list_end(struct res_iter *it); /* NULL is fine */

@@ -198,8 +198,7 @@ static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64
     sql_add(&q, " AND device IN (SELECT m.device ");
     matching(&q, fleet, &how);
     candidates(&q, fleet, version, since);
-    sql_add(&q, " ORDER BY ");
-    sql_add(&q, sql_name(&how));
+    sql_add(&q, sql_order(&how));
     sql_add(&q, " LIMIT ");
     sql_int_param(&q, max);
     sql_add(&q, ")");

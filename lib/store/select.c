@@ -180,7 +180,8 @@ static void state_test(struct sql_buf *q, const struct sql_select *l, const stru
     state.param = q->param;
     sql_add(&state, "(SELECT ");
     sql_state(&state, r->field->home, l->now);
-    sql_add(&state, " FROM device d LEFT JOIN seen.seen n ON n.id = d.id WHERE d.id = r.id)");
+    sql_add(&state, " FROM device d LEFT JOIN seen.seen n ON n.id = d.id WHERE d.id = ");
+    sql_add(&state, l->drive ? "k.id)" : "r.id)");
     q->n = state.n;
     q->param = state.param;
     sql_column(q, state.text.p, r);
@@ -196,7 +197,7 @@ static void test(struct sql_buf *q, const struct sql_select *l, const struct sel
     sql_add(q, " AND ");
     switch (home) {
     case FIELD_NAME:
-        sql_column(q, "r.name", r);
+        sql_column(q, sql_name(l), r);
         return;
     case FIELD_MEMBER:
     case FIELD_ALIAS:
@@ -206,7 +207,7 @@ static void test(struct sql_buf *q, const struct sql_select *l, const struct sel
     case FIELD_NAME_OR_ALIAS:
         positive.op = sel_positive(r->op);
         sql_add(q, negative ? "NOT (" : "(");
-        sql_column(q, "r.name", &positive);
+        sql_column(q, sql_name(l), &positive);
         sql_add(q, " OR ");
         labels_test(q, l, &positive);
         sql_add(q, ")");
@@ -239,6 +240,13 @@ static bool nothing(const struct sql_select *l)
 const char *sql_name(const struct sql_select *l)
 {
     return l->drive ? "k.name" : "r.name";
+}
+
+const char *sql_order(const struct sql_select *l)
+{
+    if (!l->sorted) /* few: not by the index of names, which would find them late */
+        return " ORDER BY coalesce(k.name, '')";
+    return l->drive ? " ORDER BY k.name" : " ORDER BY r.name";
 }
 
 void sql_from(struct sql_buf *q, const struct sql_select *l, const char *from)
@@ -316,6 +324,7 @@ int sql_plan(struct store *s, struct sql_select *l, struct err *e)
 
     l->drive = NULL;
     l->sorted = true;
+    l->lazy = db_lazy(s->db);
     if (nothing(l))
         return 0;
     if (has_state(l->fields) && (db_attach_seen(s->db, e) < 0 || sweep_time(s, &l->swept, e) < 0))

@@ -42,6 +42,7 @@ struct sql_select {
     int64_t now;    /* states of devices are those of this time; 0: there is no such field */
     const struct sel_req *drive; /* NULL: the resources themselves, in order of name */
     bool sorted;    /* the driving rows come in order of name */
+    const char *lazy; /* db_lazy */
     int64_t swept;  /* when silent devices were last marked as such; 0: never */
 };
 /* Chooses what drives. With several to choose from it looks which picks least, up to SQL_PROBE
@@ -53,7 +54,8 @@ int sql_plan(struct store *s, struct sql_select *l, struct err *e);
 void sql_from(struct sql_buf *q, const struct sql_select *l, const char *from);
 /* The condition, without a word before it. */
 void sql_where(struct sql_buf *q, const struct sql_select *l, const char *from);
-/* What names are to be sorted by: an index may have them in this order. */
+/* The column of the names, and " ORDER BY" them: by an index where the plan has one. */
 const char *sql_name(const struct sql_select *l);
+const char *sql_order(const struct sql_select *l);
 
 #endif
