@@ -213,10 +213,10 @@ static void test(struct sql_buf *q, const struct sql_select *l, const struct sel
         sql_add(q, ")");
         return;
     case FIELD_OWNER:
-        sql_column(q, "r.owner", r);
+        sql_column(q, "coalesce(r.owner, NULL)", r); /* arms are what seeks, in order of name */
         return;
     case FIELD_CREATED:
-        sql_column(q, "r.created", r);
+        sql_column(q, "coalesce(r.created, 0)", r);
         return;
     case FIELD_SUMMARY:
     case FIELD_APPLICATIONS:
