@@ -237,6 +237,8 @@ int64_t st_run(struct stmt *st, struct err *e)
 
 int st_post(struct stmt *st, struct err *e)
 {
+    if (st->bad)
+        return refuse(st, e);
     if (st->ops->post)
         return st->ops->post(st, e);
     return st->ops->run(st, e) < 0 ? -1 : 0;
