@@ -5,6 +5,7 @@
 # is found; states of devices since the last sweep; pages; counts; bad input.
 
 load helpers
+load agent
 
 setup() {
     fc_setup
@@ -340,4 +341,24 @@ END
         "metadata.name in ($(seq -s, 900))" 'metadata.name=%' 'metadata.name='; do
         expect 0 fc-select devices --field-selector "$s"
     done
+}
+
+@test "requests by their approval and certificate, devices by what they report" {
+    make_ca
+    start_api
+    make_agent one site=x
+    run_agent one || :
+    er() { fc-select er --field-selector "$1" -q .metadata.name -o name; }
+    name=$(fc-select er -q .metadata.name -o name)
+    same "" "$(er status.approval.approved)"
+    same "$name" "$(er '!status.certificate,status.approval.approved!=true')"
+    fc-enroll approve "$name"
+    same "$name" "$(er status.approval.approved=true,status.certificate)"
+    same "" "$(er status.approval.approved=false)"
+    run_agent one
+    same "device/$name" "$(fc-select devices --field-selector status.summary.status=Online -o name)"
+    mode=$(fc-select devices -q .status.capabilities.osMode -o name)
+    same "device/$name" "$(fc-select devices --field-selector "status.capabilities.osMode=$mode" -o name)"
+    same "" "$(fc-select devices --field-selector "status.capabilities.osMode!=$mode" -o name)"
+    fc-store check
 }
