@@ -831,7 +831,7 @@ in_all() {
         requests+=("$head${#doc}"$'\r\n\r\n'"$doc")
     done
     commits=$(store_sql "SELECT value FROM meta WHERE key = 'fc-commits'")
-    background strace.err strace -f -p "$API_PID" -e trace=fdatasync,fsync -o syncs
+    background strace.err env strace -f -p "$API_PID" -e trace=fdatasync,fsync -o syncs
     wait_for grep -q attached strace.err
     in_all 24 "${requests[@]}"
     same ' 16 HTTP/1.1 201 Created 
@@ -857,7 +857,7 @@ in_all() {
     answers 200 admin /api/v1/version
     store_hold 60
     # It waits for its turn; here its own sleeps are none.
-    background strace.err strace -f -p "$API_PID" -o /dev/null \
+    background strace.err env strace -f -p "$API_PID" -o /dev/null \
         -e trace=clock_nanosleep -e inject=clock_nanosleep:retval=0
     wait_for grep -q attached strace.err
     answers 503 bootstrap $ER --json "$(enrollment_of $ONE)" -D head
