@@ -278,7 +278,8 @@ whole() {
     echo 'ROLLBACK;' >&"${LOCK[1]}"
     fd=${LOCK[1]}
     exec {fd}>&-
-    wait_for test "$(store_sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")" = 0
+    unlocked() { [ "$(store_sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")" = 0 ]; }
+    wait_for unlocked
     devices 2 2 | fc-apply >/dev/null
     same 2 "$(count)"
 }
