@@ -193,8 +193,8 @@ static int create(struct store *s, struct arena *a, jv doc, struct res *r, const
         if (created && time_parse(created, &r->created) < 0)
             return err_set(e, FC_INVALID, "metadata.creationTimestamp: not a time");
         r->owner = arena_strdup(a, json_str(doc, "metadata.owner"));
-        if (r->kind->effects & EFFECT_ORG)
-            r->uid = org_uid_of(a, doc);
+        if (r->kind->effects & EFFECT_ORG && org_again(s, a, doc, r, e) < 0)
+            return -1;
     }
     r->status = initial_status(r->kind);
     if (res_insert(s, a, r, e) < 0 ||

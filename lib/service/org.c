@@ -68,14 +68,15 @@ int org_deleted(struct store *s, const struct res *r, struct err *e)
     return number(s, r, &org, e) < 0 ? -1 : org_delete(s, org, e);
 }
 
-const char *org_uid_of(struct arena *a, jv doc)
+int org_again(struct store *s, struct arena *a, jv doc, struct res *r, struct err *e)
 {
     jv meta AUTO_JV = json_get(doc, "metadata"), all AUTO_JV = json_get(meta, "annotations");
     jv uid AUTO_JV = json_get(all, ORG_UID);
 
-    if (jv_get_kind(uid) != JV_KIND_STRING || !is_uuid(jv_string_value(uid)))
-        return NULL;
-    return arena_strdup(a, jv_string_value(uid));
+    if (jv_get_kind(uid) != JV_KIND_STRING)
+        return 0;
+    r->uid = arena_strdup(a, jv_string_value(uid));
+    return revision_number(s, r, &r->id, e) < 0 ? -1 : 0;
 }
 
 int org_defaults(struct store *s, struct arena *a, int64_t org, jv *spec, const char **origin,

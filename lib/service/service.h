@@ -91,8 +91,9 @@ int org_changed(struct store *s, const struct res *old, const struct res *new, s
 /* FC_CONFLICT: the default one, or one that still holds resources. */
 int org_may_delete(struct store *s, const struct res *r, struct err *e);
 int org_deleted(struct store *s, const struct res *r, struct err *e);
-/* The uid that an exported document has, in the arena; NULL when it has none. */
-const char *org_uid_of(struct arena *a, jv doc);
+/* One that was deleted comes back, with a document that names its uid: r gets that and the number it
+ * had, under which its history is. */
+int org_again(struct store *s, struct arena *a, jv doc, struct res *r, struct err *e);
 /* The layer below all fleets: the organization's spec.deviceDefaults, a template; an invalid jv
  * when it has none. *origin: "Organization/NAME". */
 int org_defaults(struct store *s, struct arena *a, int64_t org, jv *spec, const char **origin,

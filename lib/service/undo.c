@@ -142,7 +142,8 @@ int undo_since(struct store *s, struct arena *a, int64_t since, const char *acto
  * the stored ones. */
 static jv document(const struct revision *v, const char *version)
 {
-    jv stored AUTO_JV = jv_parse(v->doc), doc = jv_object(), meta = jv_object(), spec;
+    jv stored AUTO_JV = jv_parse(v->doc), doc = jv_object(), meta = jv_object();
+    jv notes, spec;
     char at[TIME_LEN];
 
     time_format(v->created, at);
@@ -152,7 +153,10 @@ static jv document(const struct revision *v, const char *version)
     if (!(v->kind->effects & EFFECT_DEVICE)) /* whose owner follows from its labels */
         json_sets(&meta, "owner", v->owner);
     json_set(&meta, "labels", json_get(stored, "labels"));
-    json_set(&meta, "annotations", json_get(stored, "annotations"));
+    notes = json_get(stored, "annotations");
+    if (v->kind->effects & EFFECT_ORG)
+        json_sets(&notes, ORG_UID, v->uid);
+    json_set(&meta, "annotations", notes);
     json_set(&doc, "metadata", meta);
     spec = json_get(stored, "spec");
     if (jv_is_valid(spec))

@@ -188,8 +188,10 @@ int upkeep_import(struct upkeep *u, struct err *e)
     struct store keyed = {0}; /* no more of it than where the keys are */
     struct err why = {FC_OK, ""};
     const char *file = u->file;
+    char user[64];
+    struct actor who = {.name = service_user(user), .source = log_name};
     struct import_options o = {.source = strcmp(file, "-") ? file : "standard input",
-        .org = u->org, .dry_run = u->dry, .force = u->force, .progress = show, .sealed = arrived,
+        .who = &who, .org = u->org, .dry_run = u->dry, .force = u->force, .progress = show, .sealed = arrived,
         .ctx = u};
     FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
     int64_t lines;

@@ -33,6 +33,7 @@ int store_export(struct store *s, const struct dump_options *o, FILE *out, struc
 struct import_options {
     const char *source;  /* names the input in messages */
     const char *org;     /* another name for the organization that comes, or NULL */
+    const struct actor *who; /* of the revision that an organization leaves */
     bool dry_run;        /* into a temporary store, which is thrown away */
     bool force;          /* an import that was interrupted is thrown away first */
     void (*progress)(void *ctx, size_t done, size_t total); /* lines; may be NULL */

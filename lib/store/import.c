@@ -8,7 +8,7 @@
 #include "fleet/secret.h"
 #include "store/dump.h"
 #include "store/ints.h"
-#include "store/resource.h"
+#include "store/revision.h"
 
 #define HIDDEN "import:" /* before the name and uid of an organization until it is whole */
 
@@ -183,13 +183,14 @@ static int show_org(struct import *x, struct err *e)
     char *hidden AUTO_FREE = xasprintf(HIDDEN "%s", x->shown.name);
     struct stmt *st;
 
+    x->shown.id = x->org;
     if (drop_org_resource(x->s, hidden, e) < 0 || res_insert(x->s, x->a, &x->shown, e) < 0 ||
         !(st = db_stmt(x->s->db, SQL_dump_org_show, e)))
         return -1;
     st_int(st, 1, x->org);
     st_text(st, 2, x->shown.uid);
     st_text(st, 3, x->shown.name);
-    return st_run(st, e) < 0 ? -1 : 0;
+    return st_run(st, e) < 0 ? -1 : revision_add(x->s, x->o->who, &x->shown, false, e);
 }
 
 /* Every device has its row, and that its rendered spec. */

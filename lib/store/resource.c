@@ -79,8 +79,10 @@ int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e)
         r->generation = 1;
     if (r->created == 0)
         r->created = now_us();
-    if (!(st = db_stmt(s->db, SQL_res_insert, e)))
+    if (!(st = db_stmt(s->db, r->id ? SQL_res_insert_as : SQL_res_insert, e)))
         return -1;
+    if (r->id)
+        st_int(st, 11, r->id);
     st_int(st, 1, r->org);
     st_int(st, 2, r->kind->id);
     st_text(st, 3, r->name);

@@ -32,7 +32,7 @@ int res_get(struct store *s, struct arena *a, int64_t org, const struct kind *k,
     struct res *out, struct err *e);
 int res_get_id(struct store *s, struct arena *a, int64_t id, struct res *out, struct err *e);
 
-/* Fills id, version (1) and, if NULL or 0, uid and created. A taken name is FC_CONFLICT. */
+/* Fills, where they are NULL or 0, id, uid, version (1) and created. A taken name is FC_CONFLICT. */
 int res_insert(struct store *s, struct arena *a, struct res *r, struct err *e);
 /* Replaces owner, labels, annotations, spec, generation of old's row (label rows follow) and
  * counts the version on. FC_CONFLICT if the row is no longer at old->version. Sets new->version. */

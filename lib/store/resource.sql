@@ -18,6 +18,11 @@ INSERT INTO resource (org, kind, name, uid, generation, created, owner, labels, 
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (org, kind, name) DO NOTHING RETURNING id
 
+-- :name res_insert_as
+INSERT INTO resource (org, kind, name, uid, generation, created, owner, labels, annotations, spec, id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+ON CONFLICT (org, kind, name) DO NOTHING RETURNING id
+
 -- :name res_insert_status
 INSERT INTO resource_status (id, version, status) VALUES (?1, ?2, ?3)
 

@@ -99,6 +99,24 @@ int64_t revision_first(struct store *s, int64_t org, const struct kind *k, const
     return one_number(st, e);
 }
 
+int revision_number(struct store *s, const struct res *r, int64_t *number, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_revision_number, e);
+    int rc;
+
+    if (!st)
+        return -1;
+    st_int(st, 1, r->org);
+    st_int(st, 2, r->kind->id);
+    st_text(st, 3, r->name);
+    st_text(st, 4, r->uid);
+    if ((rc = st_step(st, e)) == 1) {
+        *number = st_col_int(st, 0);
+        st_reset(st);
+    }
+    return rc;
+}
+
 jv revision_doc(const struct revision *v)
 {
     const struct res r = {.kind = v->kind, .name = v->name};

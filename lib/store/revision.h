@@ -33,6 +33,9 @@ int revision_find(struct store *s, struct arena *a, int64_t org, const struct ki
 int64_t revision_first(struct store *s, int64_t org, const struct kind *k, const char *name,
     struct err *e);
 
+/* The number that an organization (org, kind, name and uid count) had. 1 found, 0 not, -1 error. */
+int revision_number(struct store *s, const struct res *r, int64_t *number, struct err *e);
+
 /* The document as it was, without status and resourceVersion; credentials are masked. Not of a
  * deletion. */
 jv revision_doc(const struct revision *v);

@@ -2,8 +2,10 @@
 -- Revisions: numbered 1, 2, 3 by resource name, in the order of the changes, whatever the clock said.
 
 -- :name revision_add
-INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc, created, owner, rev)
+INSERT INTO revision (org, kind, name, uid, generation, at, actor, reason, doc, created, number, owner,
+    rev)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+    CASE WHEN ?2 = 9 THEN (SELECT o.id FROM organization o WHERE o.uid = ?4) END,
     coalesce((SELECT r.owner FROM resource r WHERE r.org = ?1 AND r.kind = ?2 AND r.name = ?3), ?11),
     (SELECT coalesce(max(p.rev), 0) + 1 FROM revision p
         WHERE p.org = ?1 AND p.kind = ?2 AND p.name = ?3))
@@ -11,6 +13,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
 -- :name revision_find
 SELECT kind, name, rev, at, uid, generation, created, owner, actor, reason, doc FROM revision
 WHERE org = ?1 AND kind = ?2 AND name = ?3 AND rev <= ?4 AND at <= ?5 ORDER BY rev DESC LIMIT 1
+
+-- The number that an organization of this name and uid had.
+-- :name revision_number
+SELECT number FROM revision
+WHERE org = ?1 AND kind = ?2 AND name = ?3 AND uid = ?4 AND number IS NOT NULL
+ORDER BY rev DESC LIMIT 1
 
 -- :name revision_first
 SELECT min(rev) FROM revision WHERE org = ?1 AND kind = ?2 AND name = ?3

@@ -161,6 +161,7 @@ CREATE INDEX task_due ON task (state, queue, due);
 ALTER TABLE revision ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE revision ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE revision ADD COLUMN owner TEXT;
+ALTER TABLE revision ADD COLUMN number INTEGER; -- of an organization: it comes back with it
 UPDATE revision SET
     rev = (SELECT count(*) FROM revision p WHERE p.org = revision.org AND p.kind = revision.kind
         AND p.name = revision.name AND p.id <= revision.id),

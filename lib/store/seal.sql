@@ -11,8 +11,10 @@ SELECT value FROM meta WHERE key = 'secret-key'
 -- :name seal_key_set
 UPDATE meta SET value = ?1 WHERE key = 'secret-key'
 
+-- Deleted ones, too: an undo brings back what they held.
 -- :name seal_orgs
-SELECT id, uid FROM organization ORDER BY id
+SELECT id, uid FROM organization
+UNION SELECT number, uid FROM revision WHERE org = 1 AND kind = 9 AND number IS NOT NULL
 
 -- :name seal_resources
 SELECT id, name, spec FROM resource

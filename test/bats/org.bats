@@ -97,6 +97,58 @@ uid_of() { fc-select "organization/$1" -o json | jq -r '.metadata.annotations[]'
     expect 0 fc-store check # the events of the first one are nobody's now
 }
 
+@test "a deleted one comes back with its uid and number, and so does what it held" {
+    organization a '{"displayName": "A"}' | fc-apply
+    devices 1 | fc-apply --org a >/dev/null
+    repository='{"apiVersion":"flightctl.io/v1beta1","kind":"Repository","metadata":{"name":"r"},
+        "spec":{"type":"git","url":"https://git.example/a","httpConfig":{"username":"u",
+        "password":"geheim"}}}'
+    fc-apply --org a >/dev/null <<<"$repository"
+    first=$(uid_of a)
+    number=$(store_sql "SELECT id FROM organization WHERE name = 'a'")
+    fc-store export --org a >a.export
+    clear() { fc-delete -y --org a device/d0001 repository/r && fc-delete -y organization/a; }
+    clear >/dev/null
+    expect 3 fc-history --org a device/d0001
+    fc-store rekey >/dev/null # also what is deleted
+    expect 0 fc-history undo -n organization/a
+    expect 3 fc-select devices --org a
+    expect 0 fc-history undo organization/a
+    same "organization/a restored: as revision 1" "$output"
+    same "$first A" "$(fc-select organization/a -o json |
+        jq -r '"\(.metadata.annotations[]) \(.spec.displayName)"')"
+    same "$number" "$(store_sql "SELECT id FROM organization WHERE name = 'a'")"
+    same "$number" "$(store_sql "SELECT id FROM resource WHERE kind = 9 AND name = 'a'")"
+    same 2 "$(fc-history --org a device/d0001 | wc -l)"
+    expect 0 fc-history undo --org a repository/r
+    same "" "$stderr"
+    same "repository/r unchanged" "$(fc-apply --org a <<<"$repository")" # its password opens
+    # Another one of its name is another one; the first is still there to come back.
+    fc-history undo --org a device/d0001 >/dev/null
+    clear >/dev/null
+    organization a | fc-apply >/dev/null
+    second=$(uid_of a)
+    [ "$first" != "$second" ]
+    fc-delete -y organization/a
+    fc-history undo organization/a >/dev/null
+    same "$second" "$(uid_of a)"
+    fc-delete -y organization/a
+    expect 0 fc-history undo --to 1 organization/a
+    same "$first" "$(uid_of a)"
+    same "$number" "$(store_sql "SELECT id FROM organization WHERE name = 'a'")"
+    # One that was imported has a number of its own.
+    fc-delete -y organization/a
+    fc-store import a.export >/dev/null
+    same "$first" "$(uid_of a)"
+    number=$(store_sql "SELECT id FROM organization WHERE name = 'a'")
+    clear >/dev/null
+    fc-history undo organization/a >/dev/null
+    same "$first" "$(uid_of a)"
+    same "$number" "$(store_sql "SELECT id FROM organization WHERE name = 'a'")"
+    fc-history undo --org a device/d0001 >/dev/null
+    expect 0 fc-store check
+}
+
 @test "history, generation and events are those of every kind; the uid is the system's" {
     organization a '{"displayName": "A"}' | fc-apply
     organization a '{"displayName": "B"}' | fc-apply
