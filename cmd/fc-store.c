@@ -7,7 +7,7 @@
 #include "service/service.h"
 #include "service/upkeep.h"
 
-enum { O_BACKUP = OPT_FIRST, O_HISTORY, O_EVENTS, O_FIX, O_COMPACT, O_KEEP };
+enum { O_BACKUP = OPT_FIRST, O_HISTORY, O_EVENTS, O_FIX, O_COMPACT, O_KEEP, O_ABANDON };
 
 #define O_FORCE(help) {'f', "force", NULL, NULL, help}
 
@@ -37,7 +37,9 @@ static const struct opt gc_opts[] = {
     {0},
 };
 static const struct opt rekey_opts[] = {
-    {OPT_DRY, "dry-run", NULL, NULL, "say how much would be sealed anew"},
+    {OPT_DRY, "dry-run", NULL, NULL, "say how much would be sealed anew, and what does not open"},
+    {'y', "yes", NULL, NULL, "do not ask; with --abandon needed where nobody can be asked"},
+    {O_ABANDON, "abandon", NULL, NULL, "give up secrets that cannot be opened"},
     {O_KEEP, "keep-old", NULL, NULL, "leave the old keys in the key file"},
     {0},
 };
@@ -105,6 +107,7 @@ static void options(struct opts *o, struct upkeep *u, const char **conf_file)
         case OPT_ORG: u->org = o->arg; break;
         case OPT_OUTPUT: u->format = o->arg; break;
         case OPT_FILTER: u->filter = o->arg; break;
+        case O_ABANDON: u->abandon = true; break;
         case O_BACKUP: u->advance = o->arg; break;
         case O_COMPACT: u->compact = true; break;
         case O_EVENTS: u->no_events = true; break;
@@ -112,6 +115,7 @@ static void options(struct opts *o, struct upkeep *u, const char **conf_file)
         case O_KEEP: u->keep_old = true; break;
         case O_HISTORY: u->no_history = true; break;
         case 'f': u->force = true; break;
+        case 'y': u->yes = true; break;
         }
 }
 

@@ -93,8 +93,10 @@ static int mask(void *ctx, const struct secret *at, jv *value, struct err *e)
     (void)ctx;
     (void)at;
     (void)e;
-    jv_free(*value);
-    *value = jv_string(SECRET_MASK);
+    if (strcmp(jv_string_value(*value), SECRET_LOST) != 0) {
+        jv_free(*value);
+        *value = jv_string(SECRET_MASK);
+    }
     return 0;
 }
 

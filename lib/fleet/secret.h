@@ -9,6 +9,7 @@
 #include "fleet/kind.h"
 
 #define SECRET_MASK "*****"
+#define SECRET_LOST "***** (lost)" /* stored and shown: nobody can open it any more */
 #define SECRET_SEALED "fc-seal:"
 
 /* A member of a kind's spec. */

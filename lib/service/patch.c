@@ -243,7 +243,8 @@ static int hide(void *ctx, const struct secret *at, jv *value, struct err *e)
     (void)ctx;
     (void)at;
     (void)e;
-    if (strcmp(jv_string_value(*value), SECRET_MASK) != 0) {
+    if (strcmp(jv_string_value(*value), SECRET_MASK) != 0 &&
+        strcmp(jv_string_value(*value), SECRET_LOST) != 0) {
         jv_free(*value);
         *value = jv_string(SECRET_MASK " (new)");
     }

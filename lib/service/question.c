@@ -18,7 +18,7 @@ int question_ask(struct question *q, struct err *e)
     q->names = (struct buf)BUF_INIT;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return err_set(e, FC_USAGE, "nobody can be asked here: -y goes without a question");
-    fprintf(stderr, "%s%s", q->verb, names.p);
+    fprintf(stderr, "%s%s", q->verb, names.p ? names.p : "");
     if (q->n > QUESTION_NAMES)
         fprintf(stderr, " and %zu more", q->n - QUESTION_NAMES);
     fputs("? [y/N] ", stderr);

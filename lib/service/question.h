@@ -16,8 +16,8 @@ struct question {
 };
 
 void question_add(struct question *q, const struct kind *k, const char *name);
-/* "Delete device/a, device/b and 3 more? [y/N]" on the terminal; frees what was added. FC_USAGE:
- * nobody can be asked; FC_FAIL: no. */
+/* "Delete device/a, device/b and 3 more? [y/N]" on the terminal, the verb alone if nothing was added;
+ * frees what was. FC_USAGE: nobody can be asked; FC_FAIL: no. */
 int question_ask(struct question *q, struct err *e);
 
 #endif

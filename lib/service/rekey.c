@@ -36,25 +36,42 @@ struct row {
 
 /* --- one document ----------------------------------------------------------------------------- */
 
+enum mode {
+    COUNT, /* only say whether there is something to do */
+    PROBE, /* only tell what cannot be opened */
+    SEAL,
+};
+
 struct visit {
     struct rekey *w;
     struct secret_place place;
     int64_t rev;
-    bool look;              /* do not seal, only say whether there is something to do */
+    enum mode mode;
     bool wanted;
-    bool broken;
 };
 
-static void complain(struct visit *v, const char *path, const char *why)
+static void complain(struct visit *v, const struct secret *at, const char *why)
 {
     char *rev AUTO_FREE = v->rev ? xasprintf(" revision %lld", (long long)v->rev) : NULL;
-    char *text AUTO_FREE = xasprintf("%s/%s%s: %s: cannot be opened: %s", v->place.kind->singular,
-        v->place.name, rev ? rev : "", path, why);
+    char path[256];
+    char *text AUTO_FREE = xasprintf("%s/%s%s: %s: %s", v->place.kind->singular, v->place.name,
+        rev ? rev : "", secret_path(at, path), why);
 
-    v->broken = true;
-    v->w->out->broken++;
     if (v->w->o->broken)
         v->w->o->broken(v->w->o->ctx, text);
+}
+
+/* What cannot be opened is told, and given up if that is wanted. */
+static void give_up(struct visit *v, const struct secret *at, const char *why, jv *value)
+{
+    char *text AUTO_FREE = xasprintf("cannot be opened: %s", why);
+
+    complain(v, at, text);
+    v->w->out->broken++;
+    if (v->mode == SEAL && v->w->o->abandon) {
+        jv_free(*value);
+        *value = jv_string(SECRET_LOST);
+    }
 }
 
 static int visit_one(void *ctx, const struct secret *at, jv *value, struct err *e)
@@ -62,27 +79,32 @@ static int visit_one(void *ctx, const struct secret *at, jv *value, struct err *
     struct visit *v = ctx;
     const char *text = jv_string_value(*value);
     size_t n = (size_t)jv_string_length_bytes(jv_copy(*value));
-    char id[SEAL_ID_MAX + 1], path[256];
+    char id[SEAL_ID_MAX + 1];
     struct buf clear = BUF_INIT;
     struct err why = {FC_OK, ""};
     int rc = 0;
 
+    if (strcmp(text, SECRET_LOST) == 0) {
+        if (v->mode == PROBE && !v->rev)
+            complain(v, at, "was given up: it must be set again");
+        return 0;
+    }
     if (!secret_sealed(text)) {
         v->wanted = true;
-        return v->look ? 0 :
+        return v->mode != SEAL ? 0 :
             secret_seal(v->w->crypto, &v->w->keys, &v->place, at, text, n, value, e);
     }
-    if (seal_id(text + sizeof SECRET_SEALED - 1, id) == 0) {
+    if (v->mode != PROBE && seal_id(text + sizeof SECRET_SEALED - 1, id) == 0) {
         if (v->w->keys.n && strcmp(id, v->w->keys.v[0].id) == 0)
             return 0;
         v->w->others |= seal_keys_find(&v->w->keys, id) != NULL;
     }
     v->wanted = true;
-    if (v->look)
+    if (v->mode == COUNT)
         return 0;
     if (secret_open(v->w->crypto, &v->w->keys, &v->place, at, text, &clear, &why) < 0)
-        complain(v, secret_path(at, path), why.msg);
-    else
+        give_up(v, at, why.msg, value);
+    else if (v->mode == SEAL)
         rc = secret_seal(v->w->crypto, &v->w->keys, &v->place, at, clear.p ? clear.p : "",
             clear.len, value, e);
     buf_erase(&clear);
@@ -97,7 +119,7 @@ static int visit_doc(struct visit *v, const char *text, char **sealed, struct er
     int rc = secrets_each(v->place.kind, &spec, visit_one, v, e);
 
     *sealed = NULL;
-    if (rc == 0 && v->wanted && !v->look) {
+    if (rc == 0 && v->wanted && v->mode == SEAL) {
         if (v->rev)
             json_set(&doc, "spec", jv_copy(spec));
         json_canon(&b, v->rev ? doc : spec);
@@ -169,35 +191,35 @@ fail:
     return -1;
 }
 
-/* One batch: look counts, else it is sealed and written. */
+/* One batch: it is counted, probed, or sealed and written. */
 static int batch(struct rekey *w, const struct secret_place *place, struct row *rows, int n,
-    bool look, struct err *e)
+    enum mode mode, struct err *e)
 {
     int sealed = 0, rc = 0;
 
     for (int i = 0; i < n && rc == 0; i++) {
-        struct visit v = {.w = w, .place = *place, .rev = rows[i].rev, .look = look};
+        struct visit v = {.w = w, .place = *place, .rev = rows[i].rev, .mode = mode};
 
         if (!rows[i].doc)
             continue;
         v.place.name = rows[i].name;
         rc = visit_doc(&v, rows[i].doc, &rows[i].sealed, e);
         sealed += rows[i].sealed != NULL;
-        if (look && v.wanted)
+        if (mode == COUNT && v.wanted)
             ++*(rows[i].rev ? &w->out->revisions : &w->out->resources);
-        w->done += v.wanted && !look;
+        w->done += v.wanted && mode == SEAL;
     }
     if (rc == 0 && sealed)
         rc = write_rows(w, rows, n, e);
     for (int i = 0; i < n; i++)
         free(rows[i].sealed);
-    if (rc == 0 && !look && w->o->progress)
+    if (rc == 0 && mode == SEAL && w->o->progress)
         w->o->progress(w->o->ctx, w->done < w->total ? w->done : w->total, w->total);
     return rc;
 }
 
 static int walk_table(struct rekey *w, bool revisions, int64_t org,
-    const struct secret_place *place, bool look, struct err *e)
+    const struct secret_place *place, enum mode mode, struct err *e)
 {
     struct row *rows = xcalloc(BATCH, sizeof *rows);
     char *name AUTO_FREE = xstrdup("");
@@ -213,7 +235,7 @@ static int walk_table(struct rekey *w, bool revisions, int64_t org,
             free(name);
             name = xstrdup(rows[n - 1].name);
             rev = rows[n - 1].rev;
-            if (batch(w, place, rows, n, look, e) < 0)
+            if (batch(w, place, rows, n, mode, e) < 0)
                 n = -1;
         }
     } while (n == BATCH);
@@ -246,7 +268,7 @@ static int read_orgs(struct rekey *w, struct org **out, struct err *e)
 
 /* Revisions before resources: a write that comes between the two leaves a revision that `dirty`
  * sees, whatever becomes of its resource here. */
-static int walk(struct rekey *w, bool look, struct err *e)
+static int walk(struct rekey *w, enum mode mode, struct err *e)
 {
     struct org *orgs;
 
@@ -256,8 +278,8 @@ static int walk(struct rekey *w, bool look, struct err *e)
         for (const struct kind *k = kinds; k->id; k++) {
             struct secret_place place = {.org = o->uid, .kind = k};
 
-            if (kind_has_secrets(k) && (walk_table(w, true, o->id, &place, look, e) < 0 ||
-                walk_table(w, false, o->id, &place, look, e) < 0))
+            if (kind_has_secrets(k) && (walk_table(w, true, o->id, &place, mode, e) < 0 ||
+                walk_table(w, false, o->id, &place, mode, e) < 0))
                 return -1;
         }
     return 0;
@@ -310,7 +332,8 @@ static int use_key(struct rekey *w, struct err *e)
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-/* Reads the keys, which must open the store's secrets. *key: the one that sealed them, or "". */
+/* Reads the keys, which must open the store's secrets unless those are given up. *key: the one that
+ * sealed them, or "". */
 static int open_keys(struct rekey *w, const char **key, struct err *e)
 {
     const char *used;
@@ -321,12 +344,12 @@ static int open_keys(struct rekey *w, const char **key, struct err *e)
     if (!missing(w)) {
         if (secret_keys(w->s, &w->keys, e) < 0)
             return -1;
-    } else if (*used)
+    } else if (*used && !w->o->abandon)
         return err_set(e, FC_FAIL, "%s: is missing, and with it the key %s that sealed the secrets "
-            "of this store", w->s->key_file, used);
-    if (*used && !seal_keys_find(&w->keys, used))
+            "of this store (--abandon gives them up)", w->s->key_file, used);
+    if (*used && !w->o->abandon && !seal_keys_find(&w->keys, used))
         return err_set(e, FC_FAIL, "%s: has no key %s, with which the secrets of this store are "
-            "sealed", w->s->key_file, used);
+            "sealed (--abandon gives them up)", w->s->key_file, used);
     *key = used;
     return 0;
 }
@@ -362,7 +385,7 @@ static int dirty(struct rekey *w, bool *yes, struct err *e)
         st_int(st, 1, w->mark);
         st_int(st, 2, k->id);
         while ((rc = st_step(st, e)) == 1) {
-            struct visit v = {.w = w, .place = {.kind = k}, .rev = 1, .look = true};
+            struct visit v = {.w = w, .place = {.kind = k}, .rev = 1};
             char *sealed;
 
             if (visit_doc(&v, st_col_text(st, 0, NULL), &sealed, e) < 0) {
@@ -424,7 +447,7 @@ static int survey(struct rekey *w, struct err *e)
 {
     if (!missing(w) && secret_keys(w->s, &w->keys, e) < 0)
         return -1;
-    if (walk(w, true, e) < 0)
+    if (walk(w, COUNT, e) < 0)
         return -1;
     return 0;
 }
@@ -434,9 +457,26 @@ static int survey_all(struct rekey *w, struct err *e)
 {
     w->keys.n = 0;
     w->out->resources = w->out->revisions = 0;
-    if (walk(w, true, e) < 0)
+    if (walk(w, COUNT, e) < 0)
         return -1;
     return 0;
+}
+
+static int closed(const struct rekey *w, const char *what, struct err *e)
+{
+    return err_set(e, FC_INVALID, "%lld secrets %s (--abandon gives them up)",
+        (long long)w->out->broken, what);
+}
+
+/* Tells what cannot be opened. */
+static int probe(struct rekey *w, struct err *e)
+{
+    const char *used;
+
+    if ((!missing(w) && secret_keys(w->s, &w->keys, e) < 0) || walk(w, PROBE, e) < 0 ||
+        open_keys(w, &used, e) < 0)
+        return -1;
+    return w->out->broken && !w->o->abandon ? closed(w, "cannot be opened", e) : 0;
 }
 
 static int run(struct rekey *w, struct err *e)
@@ -454,18 +494,17 @@ static int run(struct rekey *w, struct err *e)
     else if (survey_all(w, e) < 0)
         return -1;
     if (w->o->dry_run)
-        return open_keys(w, &used, e);
+        return probe(w, e);
     w->total = (size_t)(w->out->resources + w->out->revisions);
     w->out->resources = w->out->revisions = 0;
     if (locked(w, choose, e) < 0)
         return -1;
     snprintf(w->out->key, sizeof w->out->key, "%s", w->keys.v[0].id);
     for (round = 0, rc = 0; rc == 0 && round < ROUNDS; round++) {
-        if (walk(w, false, e) < 0)
+        if (walk(w, SEAL, e) < 0)
             return -1;
-        if (w->out->broken)
-            return err_set(e, FC_INVALID, "%lld secrets could not be opened: they stay as they are, "
-                "and all keys are kept", (long long)w->out->broken);
+        if (w->out->broken && !w->o->abandon)
+            return closed(w, "could not be opened: they stay as they are, and all keys are kept", e);
         rc = locked(w, finish, e);
     }
     return rc < 0 ? -1 : rc ? 0 : err_set(e, FC_AGAIN, "others keep writing with an old key");

@@ -7,10 +7,11 @@
 #include "store/store.h"
 
 struct rekey_options {
-    bool dry_run;  /* count alone */
+    bool dry_run;  /* count alone, and tell what cannot be opened */
     bool keep_old; /* leave the old keys in the file */
+    bool abandon;  /* SECRET_LOST in the place of secrets that cannot be opened; else they stay */
     void (*progress)(void *ctx, size_t done, size_t total);
-    /* A secret that cannot be opened, and why; it stays as it is, as do the old keys. */
+    /* A secret that cannot be opened, and why; on a dry run those that are lost, too. */
     void (*broken)(void *ctx, const char *message);
     void *ctx;
 };
@@ -25,8 +26,8 @@ struct rekey_report {
  * was killed, are taken as they are), seals all secrets of all resources and revisions with it,
  * those in clear text, too, and drops the other keys from the file. Outside of a transaction: in
  * many small ones of its own, beside other writers. No resourceVersion moves, no revision and no
- * event comes. Killed at any point it can be run again. FC_INVALID: there were broken ones;
- * FC_AGAIN: another one runs. */
+ * event comes. Killed at any point it can be run again. FC_INVALID: there are some that cannot be
+ * opened, and all keys are kept; FC_AGAIN: another one runs. */
 int rekey(struct store *s, const struct rekey_options *o, struct rekey_report *out, struct err *e);
 
 #endif

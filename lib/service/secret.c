@@ -287,6 +287,17 @@ static int admit(struct arrival *in, const char *text, const char *path, struct 
         "%s does not have", path, id, in->s->key_file);
 }
 
+/* The mark of a lost secret, which stays, or comes back with an undo. */
+static int take_lost(const struct arrival *in, const char *path, bool stored, struct err *e)
+{
+    if (!stored && !in->trusted)
+        return err_set(e, FC_INVALID, "%s: \"%s\" stands for a value that was lost: it must be set "
+            "again", path, SECRET_LOST);
+    log_warn("%s/%s: %s: was lost with its key: it must be set again", in->place.kind->singular,
+        in->place.name, path);
+    return 0;
+}
+
 static int take(void *ctx, const struct secret *at, jv *value, struct err *e)
 {
     struct arrival *in = ctx;
@@ -297,6 +308,10 @@ static int take(void *ctx, const struct secret *at, jv *value, struct err *e)
     char path[256];
 
     secret_path(at, path);
+    if (before && strcmp(before, SECRET_LOST) == 0)
+        before = NULL;
+    if (strcmp(text, SECRET_LOST) == 0)
+        return take_lost(in, path, jv_is_valid(old) && !before, e);
     if (strcmp(text, SECRET_MASK) == 0 && !before)
         return err_set(e, FC_INVALID, "%s: \"%s\" stands for a value that is stored, and there is "
             "none", path, SECRET_MASK);

@@ -13,6 +13,7 @@
 #include "db/sqlite_file.h"
 #include "service/check.h"
 #include "service/history.h"
+#include "service/question.h"
 #include "service/rekey.h"
 #include "service/secret.h"
 #include "service/service.h"
@@ -223,17 +224,37 @@ static void broken(void *ctx, const char *message)
     log_warn("%s", message);
 }
 
+/* Shows what would be lost, and asks. */
+static int may_abandon(struct store *s, struct rekey_options *o, struct err *e)
+{
+    struct rekey_options look = *o;
+    struct rekey_report found;
+    char *verb AUTO_FREE = NULL;
+    struct question q = {.otherwise = "nothing was changed"};
+
+    look.dry_run = true;
+    if (rekey(s, &look, &found, e) < 0)
+        return -1;
+    if (!found.broken)
+        return 0;
+    o->broken = NULL; /* they were told now */
+    q.verb = verb = xasprintf("Give up %lld secrets for good", (long long)found.broken);
+    return question_ask(&q, e);
+}
+
 int upkeep_rekey(struct upkeep *u, struct err *e)
 {
-    struct rekey_options o = {.dry_run = u->dry, .keep_old = u->keep_old, .progress = show,
-        .broken = broken, .ctx = u};
+    struct rekey_options o = {.dry_run = u->dry, .keep_old = u->keep_old, .abandon = u->abandon,
+        .progress = show, .broken = broken, .ctx = u};
     struct rekey_report done;
     struct store s;
     int rc;
 
     if (service_open(&s, u->conf, u->url, NULL, e) < 0)
         return -1;
-    rc = rekey(&s, &o, &done, e);
+    rc = u->abandon && !u->dry && !u->yes ? may_abandon(&s, &o, e) : 0;
+    if (rc == 0)
+        rc = rekey(&s, &o, &done, e);
     progress_clear(&u->bar);
     store_close(&s);
     if (rc < 0)
@@ -241,6 +262,8 @@ int upkeep_rekey(struct upkeep *u, struct err *e)
     printf("%s %lld resources and %lld revisions with %s%s", u->dry ? "would seal" : "sealed",
         (long long)done.resources, (long long)done.revisions, *done.key ? "key " : "a new key",
         done.key);
+    if (done.broken)
+        printf(", %s %lld secrets", u->dry ? "give up" : "gave up", (long long)done.broken);
     if (done.dropped)
         printf(", dropped %zu old keys", done.dropped);
     putchar('\n');

@@ -15,7 +15,7 @@ struct upkeep {
     const char *advance;         /* migrate: a backup goes before, or NULL */
     const char *org;             /* export, import; or NULL */
     const char *format, *filter; /* -o, -q, or NULL */
-    bool dry, force, fix, compact, no_history, no_events, keep_old;
+    bool dry, force, fix, compact, no_history, no_events, keep_old, abandon, yes;
     struct progress_bar bar;
     struct printer *printer;
     const struct seal_keys *keys;  /* import: those of this host */

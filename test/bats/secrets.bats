@@ -225,6 +225,55 @@ new_key() { echo "$1 $(head -c 32 /dev/urandom | base64)"; }
     all_by "$(key_id)"
 }
 
+@test "what no key opens is listed, and given up when that is wanted" {
+    fc-apply alpha.json beta.json >/dev/null
+    repository alpha plum-secret >alpha.json
+    fc-apply alpha.json >/dev/null
+    fc-select repository/alpha -o json >masked.json
+    old=$(key_id)
+    mv "$KEY" away
+    # 3 secrets each in 2 resources and 3 revisions.
+    expect 1 fc-store rekey -n
+    same 15 "$(grep -c "cannot be opened: there is no key $old" <<<"$stderr")"
+    has "$stderr" "repository/alpha revision 1: spec.httpConfig.password: cannot be opened"
+    has "$stderr" "--abandon gives them up"
+    expect 2 fc-store rekey --abandon </dev/null
+    has "$stderr" "repository/alpha: spec.httpConfig.tls.key: cannot be opened"
+    has "$stderr" "-y goes without a question"
+    [ ! -e "$KEY" ]
+    run script -qec 'fc-store rekey --abandon' /dev/null <<<n
+    has "$output" "Give up 15 secrets for good? [y/N]"
+    has "$output" "nothing was changed"
+    expect 0 fc-store rekey -n --abandon
+    same "would seal 2 resources and 3 revisions with a new key, give up 15 secrets" "$output"
+    [ ! -e "$KEY" ]
+    expect 0 fc-store rekey --abandon -y
+    same "sealed 2 resources and 3 revisions with key $(key_id), gave up 15 secrets" "$output"
+    same 15 "$(grep -c "cannot be opened" <<<"$stderr")"
+    same '"***** (lost)"' "$(fc-select repository/alpha -q .spec.httpConfig.password)"
+    same 0 "$(raw | grep -c fc-seal:1:)"
+    # Everything goes on; what was lost shows until it is set again.
+    expect 0 fc-store rekey -n
+    same 6 "$(grep -c "was given up: it must be set again" <<<"$stderr")"
+    expect 0 fc-store check
+    expect 6 fc-apply masked.json
+    has "$stderr" '"*****" stands for a value that is stored, and there is none'
+    expect 0 fc-patch repository/beta -p '{"metadata":{"labels":{"a":"b"}}}'
+    has "$stderr" "repository/beta: spec.httpConfig.password: was lost with its key"
+    expect 0 fc-apply alpha.json
+    same "repository/alpha updated" "$output"
+    same "" "$stderr"
+    same '"*****"' "$(fc-select repository/alpha -q .spec.httpConfig.password)"
+    expect 0 fc-history undo repository/alpha
+    has "$stderr" "was lost with its key: it must be set again"
+    fc-apply alpha.json beta.json >/dev/null
+    expect 0 fc-store rekey -n
+    same "" "$stderr"
+    repository gamma '***** (lost)' >gamma.json
+    expect 6 fc-apply gamma.json
+    has "$stderr" "stands for a value that was lost: it must be set again"
+}
+
 @test "another key of the same ID does not open" {
     fc-apply alpha.json
     new_key "$(key_id)" >"$KEY"

@@ -66,5 +66,7 @@ complete -c fc-store -n '__fc_store_at + import' -s f -l force -d 'throw away fi
 complete -c fc-store -n '__fc_store_at + import' -l org -x -d 'name of the organization here (default: the one it had)'
 complete -c fc-store -n '__fc_store_at + import' -F
 complete -c fc-store -n '__fc_store_at = ' -a rekey -d 'seal the secrets with a new key'
-complete -c fc-store -n '__fc_store_at + rekey' -s n -l dry-run -d 'say how much would be sealed anew'
+complete -c fc-store -n '__fc_store_at + rekey' -s n -l dry-run -d 'say how much would be sealed anew, and what does not open'
+complete -c fc-store -n '__fc_store_at + rekey' -s y -l yes -d 'do not ask; with --abandon needed where nobody can be asked'
+complete -c fc-store -n '__fc_store_at + rekey' -l abandon -d 'give up secrets that cannot be opened'
 complete -c fc-store -n '__fc_store_at + rekey' -l keep-old -d 'leave the old keys in the key file'
