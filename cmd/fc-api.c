@@ -17,7 +17,7 @@ enum {
     JOBS_MAX = 256,
     CONNECTIONS_MAX = 1 << 20,
     IDLE_MAX = 366 * 86400, /* s */
-    O_CERTIFICATE = OPT_FIRST, O_KEY, O_IDLE, O_MAX_CONNECTIONS,
+    O_CERTIFICATE = OPT_FIRST, O_KEY, O_IDLE, O_MAX_CONNECTIONS, O_ROUTES,
 };
 
 static const struct opt opts[] = {
@@ -33,9 +33,11 @@ static const struct opt opts[] = {
         "idle, then never)"},
     {O_MAX_CONNECTIONS, "max-connections", "N", NULL, "connections of one process (default: "
         "4096)"},
+    {O_ROUTES, "routes", NULL, NULL, "print all routes and who may call them, and end"},
     {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... "
         "(default: FC_STORE, then the configuration)"},
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"},
+    OPTS_OUTPUT,
     {0},
 };
 
@@ -48,7 +50,8 @@ static const struct command command = {
 
 struct args {
     struct serve_options serve;
-    const char *listen, *conf_file, *cert, *key;
+    const char *listen, *conf_file, *cert, *key, *format, *filter;
+    bool routes;
 };
 
 static void args_read(struct args *a, struct opts *o, int argc, char **argv)
@@ -68,10 +71,15 @@ static void args_read(struct args *a, struct opts *o, int argc, char **argv)
             a->serve.max_connections = (int)opt_num(o, 1, CONNECTIONS_MAX);
             break;
         case OPT_STORE: a->serve.store_url = o->arg; break;
+        case O_ROUTES: a->routes = true; break;
+        case OPT_OUTPUT: a->format = o->arg; break;
+        case OPT_FILTER: a->filter = o->arg; break;
         case OPT_CONF: a->conf_file = o->arg; break;
         }
     if (o->argc)
         opt_usage(o, "unexpected operand \"%s\"", o->argv[0]);
+    if ((a->format || a->filter) && !a->routes)
+        opt_usage(o, "-o and -q go with --routes");
 }
 
 /* A number of the section [api]; *n stays where it is not set. */
@@ -187,6 +195,12 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     args_read(&a, &o, argc, argv);
+    if (a.routes) {
+        rc = api_routes(stdout, a.format, a.filter, &e);
+        if (rc < 0)
+            log_err(&e);
+        return rc < 0 ? (int)e.code : FC_OK;
+    }
     rc = conf_load(&conf, a.conf_file, &e);
     a.serve.conf = conf;
     if (rc == 0)

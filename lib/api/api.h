@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One HTTP request in, one response out, whatever brings it. The core (core.c) goes parse, route,
- * authenticate, authorize, handler; the transports (cgi.c, inetd.c, serve_module.c) only move
- * bytes and decide when a transaction begins and ends.
+ * One HTTP request in, one response out, whatever brings it. The core takes it through the steps of
+ * chain.c; the transports (cgi.c, inetd.c, serve_module.c) only move bytes and decide when a
+ * transaction begins and ends.
  */
 #ifndef FC_API_API_H
 #define FC_API_API_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/conf.h"
@@ -32,10 +33,13 @@ struct api_peer {
     bool cgi;             /* from the environment of a web server that started us */
 };
 
+enum { REQUEST_ID_LEN = 129 };
+
 struct api_response {
     int status;
     struct buf body;          /* empty for 204 */
     const char *content_type; /* "application/json" by default */
+    char request_id[REQUEST_ID_LEN]; /* the client's or one of ours; "": response_headers makes one */
     char headers[512];        /* further header lines, each ended by \r\n */
     bool close;               /* close the connection after it */
 };
@@ -55,13 +59,13 @@ enum api_result {
     API_PARK,   /* an up-to-date poll: wait with *park (only when can_park), then api_unpark */
 };
 
-/* The request up to its answer, unless it writes; r comes zeroed. can_park false (CGI, nowait): an
- * up-to-date poll is 204 at once. Errors of any kind are answers (r->status, a Status body).
- * Identities are cached by the bytes of the certificate: nothing is kept for a connection. */
 /* May the body of this request come? Asked once its head is complete, so that strangers cannot fill
  * memory. False: r is the answer, after which the connection closes. */
 bool api_admit(struct api *a, const struct api_peer *peer, const struct http_request *q,
     struct api_response *r);
+/* The request up to its answer, unless it writes; r comes zeroed. can_park false (CGI, nowait): an
+ * up-to-date poll is 204 at once. Errors of any kind are answers (r->status, a Status body).
+ * Identities are cached by the bytes of the certificate: nothing is kept for a connection. */
 enum api_result api_handle(struct api *a, const struct api_peer *peer, const struct http_request *q,
     bool can_park, struct api_response *r, struct api_park *park);
 
@@ -94,6 +98,10 @@ void api_idle(struct api *a);
 /* The response head and body as bytes of HTTP/1.1 (for inetd and the loop; CGI has its own form). */
 void api_write_response(struct buf *out, const struct http_request *q, const struct api_response *r,
     bool keep_alive);
+
+/* Every route as a document, in the order of the table: method, path, operation, who may call it
+ * (classes of callers and roles). format and filter as printer_open takes them. */
+int api_routes(FILE *f, const char *format, const char *filter, struct err *e);
 
 /* --- transports ---------------------------------------------------------------------------- */
 

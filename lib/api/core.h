@@ -1,36 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the API core share: routes, identities, handlers. */
+/*
+ * What the files of the API core share. A request goes through the steps of chain.c, each a file
+ * with one function step_*, which carry what they found in struct call:
+ *
+ *   head.c   step_head          request id, trace, API version
+ *   route.c  step_route         which row of routes.c
+ *   authn.c  step_authenticate  who calls
+ *   route.c  step_found         404 or 405, for those who were recognized
+ *   org.c    step_organization  in which organization
+ *   authz.c  step_authorize     may they
+ *   body.c   step_body          is the body what the route takes
+ *   then the route's handler, which reads and writes the store and fills the answer.
+ */
 #ifndef FC_API_CORE_H
 #define FC_API_CORE_H
 
 #include "api/api.h"
 #include "crypto/crypto.h"
+#include "fleet/role.h"
 #include "service/service.h"
 
-/* Who calls, decided by the signer of the client certificate alone. */
+/* Classes of callers. */
 enum who {
     WHO_ENROLLMENT = 1 << 0, /* holds a bootstrap certificate */
     WHO_DEVICE = 1 << 1,     /* an enrolled device */
-    WHO_ADMIN = 1 << 2,      /* an administrator */
+    WHO_USER = 1 << 2,       /* a person, or a program with rights of its own */
+    WHO_ANYONE = 1 << 3,     /* in the route table: nobody is asked who they are */
 };
 
+/* What vouches for an identity. */
+enum vouch {
+    BY_NOBODY,      /* of a route that is for anyone */
+    BY_CERTIFICATE, /* a client certificate that chains to our authority */
+};
+
+/* Somebody who was recognized. It belongs to the method that found it, which may keep it from one
+ * request to the next. */
 struct identity {
     enum who who;
-    int64_t org;
-    int64_t not_before, not_after; /* us */
-    char org_uid[64];
-    char name[254];               /* device name, or common name */
-    char actor[262];              /* "device:NAME", "user:NAME" for events */
+    enum vouch vouch;
+    int64_t not_before, not_after; /* us; when the proof counts */
+    int64_t org;                   /* the only organization they can act in: agents', and others'
+                                      whose proof names one; 0: any they are in, by org_id */
+    char org_uid[64];              /* its uid */
+    unsigned roles;                /* enum role that the proof itself gives, in that one */
+    char name[254];                /* device name, user name, common name */
+    char actor[262];               /* "device:NAME", "user:NAME", for events */
 };
 
-/* --- authn.c: certificate -> identity --------------------------------------------------------- */
+/* --- authn_cert.c: certificate -> identity ---------------------------------------------------- */
 
-struct authn;
-struct authn *authn_new(const struct conf *conf, struct err *e);
-void authn_free(struct authn *n);
-/* The caller's identity, valid until the next call. NULL: *status (401, 400, 503) and e say why. */
-const struct identity *authn_who(struct authn *n, struct store *s, const struct api_peer *peer,
-    const struct http_request *q, int64_t now, int *status, struct err *e);
+struct authn_cert;
+struct authn_cert *authn_cert_new(const struct conf *conf, struct err *e);
+void authn_cert_free(struct authn_cert *n);
 
 /* --- seen_batch.c: last-seen, in batches -------------------------------------------------------- */
 
@@ -43,52 +65,124 @@ int seen_batch_flush(struct seen_batch *b, struct store *s, struct err *e);
 
 /* --- the request on its way --------------------------------------------------------------------- */
 
+struct api {
+    struct store store;
+    struct authn_cert *cert;
+    struct seen_batch *seen;
+    struct arena *arena; /* of the request at hand */
+    int64_t version;     /* of the store's contents, when api_news was asked last */
+};
+
+/* A request meets the chain up to three times: its head alone, when a body is still to come
+ * (api_admit), whole (api_handle), and with a write transaction open if it wants one (api_write).
+ * The steps up to the handler are the same each time; what must happen once only (counting it
+ * against a limit, asking others over the network, checking the body) happens in PASS_HANDLE. */
+enum pass { PASS_ADMIT, PASS_HANDLE, PASS_WRITE };
+
+/* W3C Trace Context: of the caller, or made here when something needs one (trace_of). */
+struct trace {
+    char id[33];     /* hex; "": none yet */
+    char parent[17]; /* the caller's span, or one of ours */
+    char flags[3];
+};
+
 struct call {
+    enum pass pass;
     struct api *api;
     struct store *s;
     struct arena *a;
+    const struct api_peer *peer;
     const struct http_request *q;
-    const struct identity *id;
+    int64_t now;
+    struct trace trace;
+    const struct route *route; /* NULL until step_found: no row is of this path and method */
+    char allow[64];            /* methods that the path takes instead */
     const struct kind *kind;   /* of the route, or NULL */
     const char *arg[2];        /* {name} parts of the path, decoded */
-    int64_t now;
+    const struct identity *id; /* never NULL for a handler */
     struct actor actor;
-    bool can_park, writing;    /* writing: a write transaction is open */
+    int64_t org;               /* the organization; 0 on routes of ROUTE_NO_ORG */
+    const char *org_uid;
+    unsigned roles;            /* enum role of the caller in it */
+    jv doc;                    /* the body, checked as the route's request says; else invalid */
+    bool can_park;
+    bool writing;              /* a write transaction is open */
     struct api_response *r;
     struct api_park *park;
 };
 
-/* Handlers fill c->r. API_WRITE: call again with `writing`. An error return (-1) is turned into an
- * answer by code. */
+/* A step of the chain: true goes on, false: c->r is the answer. */
+typedef bool step_fn(struct call *c);
+step_fn step_head, step_route, step_authenticate, step_found, step_organization, step_authorize;
+step_fn step_body;
+
+/* A method of authentication: 1 sets c->id, 0: the request carries nothing for it, -1 refuses with
+ * *status (401, 400, 403, 503) and e. What carries something wrong is refused, whatever else it
+ * carries. */
+typedef int authn_fn(struct call *c, int *status, struct err *e);
+authn_fn authn_cert;
+
+/* Handlers fill c->r. WANTS_WRITE: call again with `writing`. An error return (-1) is turned into
+ * an answer by code; one of FC_DENIED is 401 if c->r->status says so, else 403. */
 typedef int handler_fn(struct call *c, struct err *e);
 enum { HANDLED = 0, WANTS_WRITE = 1, WANTS_PARK = 2 };
 
+enum route_flag {
+    ROUTE_WRITE = 1 << 0,  /* always needs the write transaction */
+    ROUTE_OWN = 1 << 1,    /* the first {name} is a device: one that calls may name only itself */
+    ROUTE_NO_ORG = 1 << 2, /* of no organization: org_id is not looked at */
+    ROUTE_ROOT = 1 << 3,   /* path counts from the root, not from API_PREFIX */
+};
+#define API_PREFIX "/api/v1"
+
 struct route {
     const char *method;
-    const char *path;      /* below /api/v1; {} takes one part */
-    unsigned who;          /* enum who, any of */
+    const char *path;      /* below API_PREFIX; {name} takes one part, of at most two */
+    const char *operation; /* operationId of the contract */
     handler_fn *handler;
-    bool write;            /* always needs the write transaction */
-    enum kind_id kind;     /* for the handlers that serve any; else 0 */
+    enum kind_id kind;     /* for the handlers that serve any; else KIND_NONE */
+    unsigned who;          /* enum who, any of */
+    const char *resource;  /* what role.c knows; NULL: whoever is of these classes may */
+    enum verb verb;
+    const char *request;   /* schema of the body by its name in the contract, a kind's or one of
+                              body.c's; "PatchRequest": a patch; NULL: none is read */
+    const char *response;  /* schema of the answer by its name in the contract; NULL: no body */
+    unsigned flags;        /* enum route_flag */
 };
-/* Finds the route; *status is 404 or 405 (then allow lists the methods) when there is none. Parts
- * go to c->arg, decoded in the arena. */
-const struct route *route_find(struct call *c, int *status, char allow[64]);
+extern const struct route routes[]; /* ended by a row without a method */
 
 /* The value of a query parameter, decoded in the arena; NULL: absent. FC_INVALID: bad escape. */
 int query_get(struct call *c, const char *name, const char **value, struct err *e);
-/* The request's body as a checked JSON document; *v is the caller's. */
-int body_json(struct call *c, const char *content_type, jv *v, struct err *e);
+/* Is the body (PatchRequest) a merge patch, by its content type? Else it is a JSON patch. */
+bool body_is_merge_patch(const struct call *c);
 /* FC_INVALID with "API Error: path: what" unless v is a valid document of the kind. */
 int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e);
 
+/* The trace of a request, made if the caller sent none. */
+const struct trace *trace_of(struct call *c);
+
+/* --- answer.c ------------------------------------------------------------------------------------ */
+
+/* A header line, ended by \r\n. */
+void add_header(struct api_response *r, const char *line);
+/* A refusal; false, for steps. */
+bool refuse(struct call *c, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* What an error means to the caller; what is no business of theirs goes to the log. c may be NULL. */
+void answer_error(struct call *c, struct api_response *r, const struct err *e);
+/* Logs what the caller is not told, with the ids by which the request is found again. */
+void log_failure(struct call *c, const struct err *e);
+
+/* --- handlers ------------------------------------------------------------------------------------ */
+
 handler_fn get_rendered, put_device_status, patch_device_status, get_last_seen;
-handler_fn post_enrollment, get_enrollment, put_approval, post_csr, get_csr;
+handler_fn post_enrollment, put_approval, post_csr, get_csr;
 handler_fn list_resources, list_versions, list_labels;
 handler_fn get_resource, post_resource, put_resource, patch_resource, delete_resource;
 handler_fn put_status, patch_status, no_status;
-handler_fn get_device, get_fleet, get_version_of, get_version;
+handler_fn get_version_of, get_version;
 
+/* A resource of the route's kind, which must exist. */
+int find_resource(struct call *c, const char *name, struct res *r, struct err *e);
 /* Answers with one resource as it is shown. */
 int answer_resource(struct call *c, int status, const struct res *r, unsigned flags, struct err *e);
 int note_seen(struct call *c, int64_t device);

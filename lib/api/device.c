@@ -10,29 +10,14 @@
 
 enum { WAIT_DEFAULT = 120, WAIT_MAX = 230 }; /* s; agents give a poll up after 240 */
 
-int answer_resource(struct call *c, int status, const struct res *r, unsigned flags, struct err *e)
-{
-    c->r->status = status;
-    return res_write(c->s, c->a, r, c->now, flags, &c->r->body, e);
-}
-
 static int not_found(const struct call *c, struct err *e)
 {
     return err_set(e, FC_NOTFOUND, "Device of name \"%s\" not found", c->arg[0]);
 }
 
-/* A device may name only itself. */
-static int own(const struct call *c, struct err *e)
-{
-    if (c->id->who != WHO_DEVICE || strcmp(c->id->name, c->arg[0]) == 0)
-        return 0;
-    c->r->status = 401;
-    return err_set(e, FC_DENIED, "the client certificate is another device's");
-}
-
 static int device_res(struct call *c, struct res *r, struct err *e)
 {
-    int rc = res_get(c->s, c->a, c->id->org, kind_by_id(KIND_DEVICE), c->arg[0], r, e);
+    int rc = res_get(c->s, c->a, c->org, kind_by_id(KIND_DEVICE), c->arg[0], r, e);
 
     return rc < 0 ? -1 : rc ? 0 : not_found(c, e);
 }
@@ -78,11 +63,11 @@ int get_rendered(struct call *c, struct err *e)
     int stale, rc;
     bool ahead;
 
-    if (own(c, e) < 0 || query_get(c, "knownRenderedVersion", &known, e) < 0)
+    if (query_get(c, "knownRenderedVersion", &known, e) < 0)
         return -1;
     if (known && *known && num_parse(known, 0, INT64_MAX / 2, &have, "knownRenderedVersion", e) < 0)
         return -1;
-    rc = device_poll(c->s, c->id->org, c->arg[0], &id, &rendered, &stale, e);
+    rc = device_poll(c->s, c->org, c->arg[0], &id, &rendered, &stale, e);
     if (rc <= 0)
         return rc < 0 ? -1 : not_found(c, e);
     /* A device that knows a newer version than the store (restored from a backup, say) would refuse
@@ -93,7 +78,7 @@ int get_rendered(struct call *c, struct err *e)
             return WANTS_WRITE;
         if ((ahead && device_floor(c->s, id, have, e) < 0) ||
             render_device(c->s, c->a, id, c->now, &c->actor, e) < 0 ||
-            device_poll(c->s, c->id->org, c->arg[0], &id, &rendered, &stale, e) != 1)
+            device_poll(c->s, c->org, c->arg[0], &id, &rendered, &stale, e) != 1)
             return -1;
     }
     if (c->id->who == WHO_DEVICE)
@@ -103,7 +88,7 @@ int get_rendered(struct call *c, struct err *e)
     if (have != rendered)
         return serve_rendered(c, id, rendered, e);
     if (c->can_park && c->park && preferred_wait(c) > 0) {
-        *c->park = (struct api_park){.org = c->id->org, .known = rendered,
+        *c->park = (struct api_park){.org = c->org, .known = rendered,
             .wait = preferred_wait(c)};
         snprintf(c->park->device, sizeof c->park->device, "%s", c->arg[0]);
         return WANTS_PARK;
@@ -112,21 +97,19 @@ int get_rendered(struct call *c, struct err *e)
     return HANDLED;
 }
 
-/* A report: checked as a whole document, then counted. */
+/* A report that is a valid document, counted. */
 static int report(struct call *c, jv doc, struct err *e)
 {
     const char *name = json_str(doc, "metadata.name");
     struct res r;
 
-    if (body_valid(kind_by_id(KIND_DEVICE), doc, VALIDATE_STATUS, e) < 0)
-        return -1;
     if (!name || strcmp(name, c->arg[0]) != 0)
         return err_set(e, FC_INVALID, "API Error: metadata.name: is not the name in the path");
     if (!json_has(doc, "status"))
         return err_set(e, FC_INVALID, "API Error: status: is required");
     if (device_res(c, &r, e) < 0 || change_check_version(&r, doc, e) < 0)
         return -1;
-    if (device_report(c->s, c->a, c->id->org, name, doc, &c->actor, e) < 0 ||
+    if (device_report(c->s, c->a, c->org, name, doc, &c->actor, e) < 0 ||
         device_res(c, &r, e) < 0)
         return -1;
     if (c->id->who == WHO_DEVICE)
@@ -136,33 +119,21 @@ static int report(struct call *c, jv doc, struct err *e)
 
 int put_device_status(struct call *c, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid();
-
-    if (own(c, e) < 0 || body_json(c, "application/json", &doc, e) < 0)
-        return -1;
-    return report(c, doc, e);
+    return report(c, c->doc, e);
 }
 
 int patch_device_status(struct call *c, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid(), patch AUTO_JV = jv_invalid();
+    jv doc AUTO_JV = jv_invalid();
     struct buf now AUTO_BUF = BUF_INIT;
     struct res r;
 
-    if (own(c, e) < 0 || body_json(c, "application/json-patch+json", &patch, e) < 0 ||
-        device_res(c, &r, e) < 0 || res_write(c->s, c->a, &r, c->now, 0, &now, e) < 0)
+    if (device_res(c, &r, e) < 0 || res_write(c->s, c->a, &r, c->now, 0, &now, e) < 0)
         return -1;
     doc = jv_parse_sized(now.p, (int)now.len);
-    if (json_patch(&doc, patch, e) < 0)
+    if ((body_is_merge_patch(c) ? json_merge : json_patch)(&doc, c->doc, e) < 0)
         return err_wrap(e, "API Error");
-    return report(c, doc, e);
-}
-
-int get_device(struct call *c, struct err *e)
-{
-    struct res r;
-
-    return device_res(c, &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
+    return body_valid(c->kind, doc, VALIDATE_STATUS, e) < 0 ? -1 : report(c, doc, e);
 }
 
 int get_last_seen(struct call *c, struct err *e)

@@ -63,7 +63,7 @@ static int add_item(void *ctx, const char *id, const char *json, size_t n, struc
 
 static int list(struct call *c, const char *parent, struct err *e)
 {
-    struct list_query q = {.kind = c->kind, .org = c->id->org, .now = c->now, .parent = parent};
+    struct list_query q = {.kind = c->kind, .org = c->org, .now = c->now, .parent = parent};
     struct buf *b = &c->r->body;
     struct list_page page = {0};
     bool summary;
@@ -108,7 +108,7 @@ static int add_label(void *ctx, const char *key, const char *value, struct err *
 
 int list_labels(struct call *c, struct err *e)
 {
-    struct label_query q = {.org = c->id->org, .kind = kind_by_id(KIND_DEVICE), .limit = LIST_MAX};
+    struct label_query q = {.org = c->org, .kind = kind_by_id(KIND_DEVICE), .limit = LIST_MAX};
     const char *kind, *limit, *labels, *fields;
     int64_t n = 0;
 
@@ -134,29 +134,14 @@ int list_labels(struct call *c, struct err *e)
     return HANDLED;
 }
 
-static int one(struct call *c, enum kind_id kind, const char *name, struct res *r, struct err *e)
-{
-    const struct kind *k = kind_by_id(kind);
-    int rc = res_get(c->s, c->a, c->id->org, k, name, r, e);
-
-    if (rc == 0)
-        return err_set(e, FC_NOTFOUND, "%s of name \"%s\" not found", k->name, name);
-    return rc < 0 ? -1 : 0;
-}
-
-int get_fleet(struct call *c, struct err *e)
-{
-    struct res r;
-
-    return one(c, KIND_FLEET, c->arg[0], &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
-}
-
 int list_versions(struct call *c, struct err *e)
 {
     struct res r;
+    int rc = res_get(c->s, c->a, c->org, kind_by_id(KIND_FLEET), c->arg[0], &r, e);
 
-    return one(c, KIND_FLEET, c->arg[0], &r, e) < 0 ? -1 :
-        list(c, c->arg[0], e);
+    if (rc == 0)
+        return target_missing(kind_by_id(KIND_FLEET), c->arg[0], e);
+    return rc < 0 ? -1 : list(c, c->arg[0], e);
 }
 
 int get_version_of(struct call *c, struct err *e)
@@ -164,7 +149,7 @@ int get_version_of(struct call *c, struct err *e)
     const char *name = arena_printf(c->a, "%s/%s", c->arg[0], c->arg[1]);
     struct res r;
 
-    return one(c, KIND_TEMPLATEVERSION, name, &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
+    return find_resource(c, name, &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
 }
 
 int get_version(struct call *c, struct err *e)

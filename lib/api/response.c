@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/transport.h"
 #include "base/mem.h"
 #include "base/text.h"
-
-enum { REQUEST_ID_MAX = 128 };
 
 /* An API answer is never to be sniffed, framed, run or kept. */
 static const char constant[] =
@@ -42,7 +41,21 @@ static bool request_id_ok(const char *s)
 {
     size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-");
 
-    return n > 0 && n <= REQUEST_ID_MAX && s[n] == '\0';
+    return n > 0 && n < REQUEST_ID_LEN && s[n] == '\0';
+}
+
+void request_id(const char *sent, char out[REQUEST_ID_LEN])
+{
+    static char process[UUID_LEN]; /* random once, then counted: a request costs no system call */
+    static uint64_t n;
+
+    if (sent && request_id_ok(sent)) {
+        strcpy(out, sent);
+        return;
+    }
+    if (!process[0])
+        uuid_random(process);
+    snprintf(out, REQUEST_ID_LEN, "%s/%06llu", process, (unsigned long long)++n);
 }
 
 static bool has_content(int status)
@@ -52,7 +65,7 @@ static bool has_content(int status)
 
 void response_headers(struct buf *out, const struct http_request *q, const struct api_response *r)
 {
-    const char *id = q ? http_header(q, "x-request-id") : NULL;
+    char id[REQUEST_ID_LEN];
 
     if (has_content(r->status)) {
         if (r->body.len) {
@@ -65,11 +78,11 @@ void response_headers(struct buf *out, const struct http_request *q, const struc
         buf_adds(out, "\r\n");
     }
     buf_add(out, constant, sizeof constant - 1);
-    if (id && request_id_ok(id)) {
-        buf_adds(out, "X-Request-Id: ");
-        buf_adds(out, id);
-        buf_adds(out, "\r\n");
-    }
+    if (!r->request_id[0]) /* what the transport answered by itself */
+        request_id(q ? http_header(q, "x-request-id") : NULL, id);
+    buf_adds(out, "X-Request-Id: ");
+    buf_adds(out, r->request_id[0] ? r->request_id : id);
+    buf_adds(out, "\r\n");
     buf_adds(out, r->headers);
 }
 

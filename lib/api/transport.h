@@ -42,6 +42,9 @@ int64_t monotonic_us(void); /* for time limits: no step of the clock touches it 
  * transports send. q may be NULL (no request could be read). */
 void response_headers(struct buf *out, const struct http_request *q, const struct api_response *r);
 
+/* The id that a client sent (NULL: none), or one of our own when it is not fit to be repeated. */
+void request_id(const char *sent, char out[REQUEST_ID_LEN]);
+
 /* A request that returned API_WRITE, in a transaction of its own. */
 void api_write_now(struct api *a, const struct api_peer *peer, const struct http_request *q,
     struct api_response *r);

@@ -5,77 +5,58 @@
 #include "api/core.h"
 #include "service/patch.h"
 
-/* The resource that the path names, which must exist. */
-static int named(struct call *c, struct res *r, struct err *e)
+int find_resource(struct call *c, const char *name, struct res *r, struct err *e)
 {
-    int rc = res_get(c->s, c->a, res_scope(c->kind, c->id->org), c->kind, c->arg[0], r, e);
+    int rc = res_get(c->s, c->a, res_scope(c->kind, c->org), c->kind, name, r, e);
 
-    return rc < 0 ? -1 : rc ? 0 : target_missing(c->kind, c->arg[0], e);
+    return rc < 0 ? -1 : rc ? 0 : target_missing(c->kind, name, e);
 }
 
 int get_resource(struct call *c, struct err *e)
 {
     struct res r;
 
-    return named(c, &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
+    return find_resource(c, c->arg[0], &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
 }
 
-/* A valid document of the kind in the body. */
-static int body_resource(struct call *c, unsigned flags, jv *doc, struct err *e)
+static int same_name(const struct call *c, struct err *e)
 {
-    return body_json(c, "application/json", doc, e) < 0 ||
-        body_valid(c->kind, *doc, flags, e) < 0 ? -1 : 0;
-}
-
-static int same_name(const struct call *c, jv doc, struct err *e)
-{
-    const char *name = json_str(doc, "metadata.name");
+    const char *name = json_str(c->doc, "metadata.name");
 
     return name && strcmp(name, c->arg[0]) == 0 ? 0 :
         err_set(e, FC_INVALID, "API Error: metadata.name: is not the name in the path");
 }
 
-static int put(struct call *c, jv doc, unsigned flags, struct err *e)
+static int put(struct call *c, unsigned flags, struct err *e)
 {
     enum change what;
     struct res r;
 
-    if (change_put(c->s, c->a, c->id->org, c->kind, doc, &c->actor, flags, &what, &r, e) < 0)
+    if (change_put(c->s, c->a, c->org, c->kind, c->doc, &c->actor, flags, &what, &r, e) < 0)
         return -1;
     return answer_resource(c, what == CHANGE_CREATED ? 201 : 200, &r, 0, e);
 }
 
 int post_resource(struct call *c, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid();
-
-    return body_resource(c, 0, &doc, e) < 0 ? -1 : put(c, doc, PUT_CREATE_ONLY, e);
+    return put(c, PUT_CREATE_ONLY, e);
 }
 
 int put_resource(struct call *c, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid();
-
-    return body_resource(c, 0, &doc, e) < 0 || same_name(c, doc, e) < 0 ? -1 : put(c, doc, 0, e);
+    return same_name(c, e) < 0 ? -1 : put(c, 0, e);
 }
 
 static int patch(struct call *c, bool status, struct err *e)
 {
-    static const char merge[] = "application/merge-patch+json";
-    const char *type = http_header(c->q, "content-type");
-    bool is_merge = type && strncasecmp(type, merge, sizeof merge - 1) == 0;
-    jv body AUTO_JV = jv_invalid();
-    struct patch one;
+    struct patch one = {body_is_merge_patch(c) ? PATCH_MERGE : PATCH_JSON, c->doc};
     struct patches p = {.v = &one, .n = 1, .status = status};
     enum change what;
     struct res r;
 
-    if (body_json(c, is_merge ? merge : "application/json-patch+json", &body, e) < 0)
-        return -1;
-    one = (struct patch){is_merge ? PATCH_MERGE : PATCH_JSON, body};
-    if (is_merge && jv_get_kind(body) != JV_KIND_OBJECT)
+    if (one.type == PATCH_MERGE && jv_get_kind(c->doc) != JV_KIND_OBJECT)
         return err_set(e, FC_INVALID, "API Error: a merge patch must be an object");
-    if (patch_put(c->s, c->a, c->id->org, c->kind, c->arg[0], &p, &c->actor, &what, &r, e) < 0)
+    if (patch_put(c->s, c->a, c->org, c->kind, c->arg[0], &p, &c->actor, &what, &r, e) < 0)
         return e->code == FC_INVALID ? err_wrap(e, "API Error") : -1;
     return answer_resource(c, 200, &r, 0, e);
 }
@@ -92,12 +73,11 @@ int patch_status(struct call *c, struct err *e)
 
 int put_status(struct call *c, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid();
     enum change what;
     struct res r;
 
-    if (body_resource(c, VALIDATE_STATUS, &doc, e) < 0 || same_name(c, doc, e) < 0 ||
-        named(c, &r, e) < 0 || status_put(c->s, c->a, &r, doc, &c->actor, &what, e) < 0)
+    if (same_name(c, e) < 0 || find_resource(c, c->arg[0], &r, e) < 0 ||
+        status_put(c->s, c->a, &r, c->doc, &c->actor, &what, e) < 0)
         return -1;
     return answer_resource(c, 200, &r, 0, e);
 }
@@ -112,7 +92,7 @@ int no_status(struct call *c, struct err *e)
 
 int delete_resource(struct call *c, struct err *e)
 {
-    if (change_delete(c->s, c->a, c->id->org, c->kind, c->arg[0], &c->actor, e) < 0)
+    if (change_delete(c->s, c->a, c->org, c->kind, c->arg[0], &c->actor, e) < 0)
         return -1;
     c->r->status = 200;
     buf_adds(&c->r->body, "{\"apiVersion\":\"" API_VERSION "\",\"code\":200,\"kind\":\"Status\","

@@ -18,10 +18,9 @@ CSR=/api/v1/certificatesigningrequests
 ONE=device-one-0123456789 # names as long as those of devices must be
 TWO=device-two-0123456789
 
-# Every route of the table: METHOD PATH WHO|WHO.
+# Every route of the table: METHOD PATH ROLE ...
 routes() {
-    sed -n 's/^    {"\([A-Z]*\)", "\([^"]*\)", \([A-Z_| ]*\),.*/\1 \/api\/v1\2 \3/p' \
-        "$TOP/lib/api/route.c" | tr -d '|' | sed "s/{}/${1:-x}/g"
+    fc-api --routes -o name -q '"\(.method) \(.path) \(.who)"' | sed "s/{[a-z]*}/${1:-x}/g"
 }
 
 # walk CURL OPTION ...: all routes in one run of curl; prints METHOD PATH STATUS MESSAGE.
@@ -498,13 +497,13 @@ start_poll() {
     new_device $ONE
     for who in bootstrap $ONE admin; do
         case $who in
-        bootstrap) word=WHO_ENROLLMENT signer=flightctl.io/enrollment ;;
-        admin) word=WHO_ADMIN signer=flightctl.io/admin ;;
-        *) word=WHO_DEVICE signer=flightctl.io/device-enrollment ;;
+        bootstrap) word=enrollment signer=flightctl.io/enrollment ;;
+        admin) word=admin signer=flightctl.io/admin ;;
+        *) word=device signer=flightctl.io/device-enrollment ;;
         esac
         walk "cert = $who.crt" "key = $who.key" 'header = "Prefer: wait=0"' >walk.$who
         while read -r line; do
-            [[ $line =~ ^([A-Z]+)\ ([^ ]+)\ ([A-Z_ ]+)\ ([0-9]+)\ ?(.*)$ ]]
+            [[ $line =~ ^([A-Z]+)\ ([^ ]+)\ ([a-z -]+)\ ([0-9]+)\ ?(.*)$ ]]
             takes=" ${BASH_REMATCH[3]} " code=${BASH_REMATCH[4]} message=${BASH_REMATCH[5]}
             if [[ $takes == *" $word "* ]]; then
                 [ "$code" != 401 ] && [ "$code" != 405 ] && [[ $code -lt 500 || $line == *" /api/v1/fleets/"*/status\ * ]]
@@ -565,7 +564,7 @@ start_poll() {
     done
     for id in 'a b' '<script>' "$(printf 'a%.0s' {1..129})"; do
         api admin /api/v1/version -D head -o /dev/null -H "X-Request-Id: $id"
-        not grep -qi '^X-Request-Id' head
+        grep -qi '^X-Request-Id: [0-9a-f-]*/[0-9]*'$'\r' head # one of its own instead
     done
 }
 

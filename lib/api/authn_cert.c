@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who calls: the certificate of our own TLS, of a web server that started us (CGI), or of a header
+ * that a trusted front set. Its chain is verified here in any case, once per certificate; expiry is
+ * looked at on each request.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/core.h"
+#include "base/file.h"
+#include "base/mod.h"
+#include "base/text.h"
+
+enum {
+    CACHE_SETS = 8192,         /* identities that are kept: 4 times this many, */
+    CACHE_WAYS = 4,            /* so that 10,000 devices fit with hardly a collision */
+    CERT_MAX = 16384,          /* bytes of a certificate as it arrives; chains are not sent */
+    BUNDLE_MAX = 1 << 20,      /* bytes of the CA bundle */
+    TRUSTED_MAX = 16,          /* configured user ids, addresses */
+    FINGERPRINT_MIN = 16,      /* characters of a device's name in its certificate */
+};
+
+struct entry {
+    uint64_t hash;
+    char *cert;
+    size_t len;
+    struct identity id;
+};
+
+struct authn_cert {
+    char *ca_file;
+    const struct crypto_module *crypto; /* loaded with the first certificate */
+    struct trust *trust;
+    char *header;                       /* configured name in lower case, or NULL */
+    uid_t uid[TRUSTED_MAX];
+    size_t nuid;
+    char addr[TRUSTED_MAX][64];
+    size_t naddr;
+    unsigned turn;                      /* which way is replaced next */
+    struct entry cache[CACHE_SETS][CACHE_WAYS];
+};
+
+static int parse_uids(struct authn_cert *n, const char *list, struct err *e)
+{
+    char *copy AUTO_FREE = xstrdup(list), *word, *save = NULL;
+    int64_t uid;
+
+    for (word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+        if (n->nuid == TRUSTED_MAX)
+            return err_set(e, FC_INVALID, "[api] trusted-uid: too many");
+        if (num_parse(word, 0, UINT32_MAX - 1, &uid, "[api] trusted-uid", e) < 0) {
+            e->code = FC_INVALID;
+            return -1;
+        }
+        n->uid[n->nuid++] = (uid_t)uid;
+    }
+    return 0;
+}
+
+static int parse_addresses(struct authn_cert *n, const char *list, struct err *e)
+{
+    char *copy AUTO_FREE = xstrdup(list), *word, *save = NULL;
+
+    for (word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+        if (n->naddr == TRUSTED_MAX || strlen(word) >= sizeof n->addr[0])
+            return err_set(e, FC_INVALID, "[api] trusted-address: \"%s\"", word);
+        strcpy(n->addr[n->naddr++], word);
+    }
+    return 0;
+}
+
+struct authn_cert *authn_cert_new(const struct conf *conf, struct err *e)
+{
+    struct authn_cert *n = xcalloc(1, sizeof *n); /* pages of the cache are touched as they fill */
+    const char *ca = conf_get(conf, "api", "ca-file"), *uids = conf_get(conf, "api", "trusted-uid");
+    const char *addr = conf_get(conf, "api", "trusted-address");
+    const char *header = conf_get(conf, "api", "trusted-header");
+    char *p;
+
+    n->ca_file = ca ? xstrdup(ca) : xasprintf("%s/ca/ca.crt", conf_state_dir(conf));
+    if (header) {
+        n->header = xstrdup(header);
+        for (p = n->header; *p; p++)
+            if (*p >= 'A' && *p <= 'Z')
+                *p += 'a' - 'A';
+    }
+    if ((uids && parse_uids(n, uids, e) < 0) || (addr && parse_addresses(n, addr, e) < 0))
+        goto fail;
+    /* Whoever is trusted overwrites one header. Another one it would pass on as clients sent it. */
+    if ((n->nuid || n->naddr) && !n->header) {
+        err_set(e, FC_INVALID, "[api] trusted-header: must name the header that is believed, such "
+            "as X-SSL-Client-Cert or Client-Cert");
+        goto fail;
+    }
+    return n;
+
+fail:
+    authn_cert_free(n);
+    return NULL;
+}
+
+void authn_cert_free(struct authn_cert *n)
+{
+    size_t i, k;
+
+    if (!n)
+        return;
+    for (i = 0; i < CACHE_SETS; i++)
+        for (k = 0; k < CACHE_WAYS; k++)
+            free(n->cache[i][k].cert);
+    if (n->trust)
+        n->crypto->trust_close(n->trust);
+    free(n->ca_file);
+    free(n->header);
+    free(n);
+}
+
+/* --- where the certificate comes from --------------------------------------------------------- */
+
+/* Certificates are public: a header proves nothing unless a trusted front has set it. */
+static bool may_speak_for_others(const struct authn_cert *n, const struct api_peer *peer)
+{
+    size_t i;
+
+    if (peer->tls || peer->cgi)
+        return false;
+    if (peer->is_unix) {
+        for (i = 0; i < n->nuid; i++)
+            if (n->uid[i] == peer->uid)
+                return true;
+        return false;
+    }
+    for (i = 0; i < n->naddr; i++)
+        if (peer->addr[0] && strcmp(n->addr[i], peer->addr) == 0)
+            return true;
+    return false;
+}
+
+/* A header's value; a repeated one is nobody's. */
+static const char *only(const struct http_request *q, const char *name)
+{
+    const char *v = NULL;
+    size_t i;
+
+    for (i = 0; i < q->nheaders; i++)
+        if (strcmp(q->header[i].name, name) == 0) {
+            if (v)
+                return NULL;
+            v = q->header[i].value;
+        }
+    return v;
+}
+
+/* The certificate as it arrived (the cache's key); *encoded: it stands in a header. */
+static const char *arrived(const struct authn_cert *n, const struct api_peer *peer,
+    const struct http_request *q, size_t *len, bool *encoded)
+{
+    const char *v;
+
+    *encoded = false;
+    if (peer->cert) {
+        *len = peer->cert_len;
+        return peer->cert;
+    }
+    if (!may_speak_for_others(n, peer))
+        return NULL;
+    *encoded = true;
+    v = only(q, n->header);
+    *len = v ? strlen(v) : 0;
+    return *len ? v : NULL;
+}
+
+/* RFC 9440: ":base64 of DER:"; else URL-escaped PEM. */
+static int decode(const char *v, size_t len, struct buf *out)
+{
+    if (len > 2 && v[0] == ':' && v[len - 1] == ':')
+        return base64_decode(out, v + 1, len - 2);
+    return percent_decode(out, v, len, false);
+}
+
+/* --- what it says ------------------------------------------------------------------------------ */
+
+/* The class of a signer's certificates, and what their holders may. */
+static int who_of(const char *signer, struct identity *id)
+{
+    static const struct {
+        const char *signer;
+        enum who who;
+        enum role role;
+    } signers[] = {
+        {SIGNER_ENROLLMENT, WHO_ENROLLMENT, ROLE_ENROLLMENT},
+        {SIGNER_DEVICE, WHO_DEVICE, ROLE_DEVICE},
+        {SIGNER_RENEWAL, WHO_DEVICE, ROLE_DEVICE},
+        {SIGNER_ADMIN, WHO_USER, ROLE_ADMIN},
+    };
+
+    for (size_t i = 0; i < LEN(signers); i++)
+        if (strcmp(signer, signers[i].signer) == 0) {
+            id->who = signers[i].who;
+            id->roles = signers[i].role;
+            return 0;
+        }
+    return -1;
+}
+
+static int to_identity(struct store *s, const struct cert_info *c, struct identity *id, int *status,
+    struct err *e)
+{
+    *id = (struct identity){.vouch = BY_CERTIFICATE, .not_before = c->not_before,
+        .not_after = c->not_after};
+    *status = 401;
+    if (who_of(c->signer, id) < 0)
+        return err_set(e, FC_DENIED, "client certificate of an unknown signer \"%s\"", c->signer);
+    if (id->who == WHO_DEVICE) {
+        if (strncmp(c->cn, "device:", 7) != 0 || strcmp(c->cn, c->fingerprint) != 0 ||
+            strlen(c->cn) - 7 < FINGERPRINT_MIN || strlen(c->cn) - 7 >= sizeof id->name)
+            return err_set(e, FC_DENIED, "client certificate without a device's fingerprint");
+        snprintf(id->name, sizeof id->name, "%s", c->cn + 7);
+        snprintf(id->actor, sizeof id->actor, "device:%s", id->name);
+    } else {
+        if (strlen(c->cn) >= sizeof id->name)
+            return err_set(e, FC_DENIED, "client certificate with an overlong name");
+        snprintf(id->name, sizeof id->name, "%s", c->cn);
+        snprintf(id->actor, sizeof id->actor, "%s:%s",
+            id->who == WHO_USER ? "user" : "enrollment", id->name);
+    }
+    if (!c->org[0]) {
+        *status = 400;
+        return err_set(e, FC_INVALID, "no organization ID found in certificate");
+    }
+    snprintf(id->org_uid, sizeof id->org_uid, "%s", c->org);
+    if (store_org(s, c->org, &id->org, e) < 0) {
+        *status = e->code == FC_NOTFOUND ? 403 : 503;
+        return -1;
+    }
+    return 0;
+}
+
+static int load(struct authn_cert *n, struct err *e)
+{
+    struct buf pem AUTO_BUF = BUF_INIT;
+
+    if (n->trust)
+        return 0;
+    if (!n->crypto && !(n->crypto = mod_symbol("crypto", "crypto_module", e)))
+        return -1;
+    if (file_read(n->ca_file, BUNDLE_MAX, &pem, e) < 0)
+        return -1;
+    return n->crypto->trust_open(&n->trust, pem.p ? pem.p : "", pem.len, e);
+}
+
+/* Expiry counts on each request, not only when the chain was verified. */
+static int in_time(struct call *c, int *status, struct err *e)
+{
+    const struct identity *id = c->id;
+
+    if (c->now >= id->not_before && c->now <= id->not_after)
+        return 1;
+    c->id = NULL;
+    *status = 401;
+    return err_set(e, FC_DENIED, "client certificate %s", c->now > id->not_after ? "has expired" :
+        "is not valid yet");
+}
+
+static uint64_t hash_of(const char *p, size_t n)
+{
+    uint64_t h = UINT64_C(0x9e3779b97f4a7c15) ^ n, v;
+
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&v, p, 8);
+        h = (h ^ v) * UINT64_C(0xff51afd7ed558ccd);
+        h ^= h >> 32;
+    }
+    for (; n; p++, n--)
+        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    return h ^ h >> 29;
+}
+
+/* The identity of a certificate that was not seen before; kept in the cache. */
+static int verify(struct authn_cert *n, struct call *c, const char *cert, size_t len, bool encoded,
+    struct entry *slot, int *status, struct err *e)
+{
+    struct buf plain AUTO_BUF = BUF_INIT;
+    struct cert_info info;
+    struct identity id;
+
+    if (encoded && decode(cert, len, &plain) < 0)
+        return err_set(e, FC_DENIED, "client certificate header is malformed");
+    if (load(n, e) < 0) {
+        *status = 503;
+        return -1;
+    }
+    if (n->crypto->trust_verify(n->trust, encoded ? (plain.p ? plain.p : "") : cert,
+        encoded ? plain.len : len, c->now, &info, e) < 0 ||
+        to_identity(c->s, &info, &id, status, e) < 0)
+        return -1;
+    free(slot->cert);
+    slot->hash = hash_of(cert, len);
+    slot->cert = xmalloc(len);
+    memcpy(slot->cert, cert, len);
+    slot->len = len;
+    slot->id = id;
+    c->id = &slot->id;
+    return 1;
+}
+
+int authn_cert(struct call *c, int *status, struct err *e)
+{
+    struct authn_cert *n = c->api->cert;
+    struct entry *set, *slot;
+    const char *cert;
+    bool encoded;
+    size_t len, i;
+    uint64_t h;
+
+    cert = arrived(n, c->peer, c->q, &len, &encoded);
+    if (!cert)
+        return 0;
+    if (len > CERT_MAX)
+        return err_set(e, FC_DENIED, "client certificate is too large");
+    h = hash_of(cert, len);
+    set = n->cache[h % CACHE_SETS];
+    for (i = 0; i < CACHE_WAYS; i++) /* the whole bytes are compared: the hash proves nothing */
+        if (set[i].cert && set[i].hash == h && set[i].len == len &&
+            memcmp(set[i].cert, cert, len) == 0) {
+            c->id = &set[i].id;
+            return in_time(c, status, e);
+        }
+    slot = &set[n->turn++ % CACHE_WAYS];
+    for (i = 0; i < CACHE_WAYS; i++)
+        if (!set[i].cert)
+            slot = &set[i];
+    return verify(n, c, cert, len, encoded, slot, status, e);
+}
