@@ -368,8 +368,12 @@ int64_t list_count(struct store *s, const struct list_query *q, struct err *e)
 {
     struct res_query l = resources_of(q);
     struct event_query v = events_of(q);
+    int64_t n;
 
-    return q->kind->flags & KIND_LOG ? events_count(s, &v, 0, e) : res_count(s, &l, 0, e);
+    if (q->kind->flags & KIND_LOG)
+        return events_count(s, &v, 0, e);
+    n = device_count_state(s, &l, e);
+    return n == -2 ? res_count(s, &l, 0, e) : n;
 }
 
 /* --- states of devices ------------------------------------------------------------------------ */

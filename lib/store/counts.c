@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fleet/field.h"
 #include "fleet/summary.h"
 #include "store/arms.h"
 
@@ -83,37 +84,119 @@ static int count_each(struct store *s, struct arena *a, const struct res_query *
 
 /* --- all of an organization ------------------------------------------------------------------- */
 
-/* As a column has it. */
-static int count_column(struct store *s, struct arena *a, int64_t org, enum device_state which,
-    struct device_counts *out, struct err *e)
+enum {
+    FEW = 1000,   /* so many of a group are counted before it is known how many groups are large */
+    SILENCES = 3, /* values of device.disconnected */
+};
+
+/* Devices that have the same in a column of state and are as silent. */
+struct group {
+    const char *name; /* in the arena */
+    int64_t silent, n;
+};
+
+/* The first state after this one; NULL and 0 when there is none. An index is sought, none is read
+ * along. */
+static int next_state(struct store *s, struct arena *a, int64_t org, const char *column,
+    const char **name, struct err *e)
 {
-    const char *column = sql_state_column(homes[which]);
     struct sql_buf q = {0};
     struct stmt *st;
     int rc = -1;
 
     sql_add(&q, "SELECT ");
     sql_add(&q, column);
-    sql_add(&q, ", disconnected, count(*) FROM device WHERE org = ");
+    sql_add(&q, " FROM device WHERE org = ");
     sql_int_param(&q, org);
-    sql_add(&q, " GROUP BY ");
+    sql_add(&q, " AND ");
     sql_add(&q, column);
-    sql_add(&q, ", disconnected");
+    sql_add(&q, " > ");
+    sql_text_param(&q, *name);
+    sql_add(&q, " ORDER BY org, ");
+    sql_add(&q, column);
+    sql_add(&q, " LIMIT 1");
     st = sql_prepare(s, &q, e);
-    while (st && (rc = st_step(st, e)) == 1) {
-        int64_t silent = st_col_int(st, 1), n = st_col_int(st, 2);
-        bool known = silent == 0 || (silent == 2 && which == STATE_UPDATED);
-
-        if (which == STATE_SUMMARY)
-            out->total += n;
-        if (tally(a, out, which, known ? st_col_text(st, 0, NULL) : "Unknown", n, e) < 0) {
-            rc = -1;
-            break;
-        }
-    }
+    if (st && (rc = st_step(st, e)) == 1)
+        *name = arena_strdup(a, st_col_text(st, 0, NULL));
     st_free(st);
     sql_free(&q);
     return rc;
+}
+
+/* How many, up to the limit; 0: no limit. */
+static int count_group(struct store *s, int64_t org, const char *column, struct group *g,
+    int64_t limit, struct err *e)
+{
+    struct sql_buf q = {0};
+    struct stmt *st;
+    int rc = -1;
+
+    sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM device WHERE org = ");
+    sql_int_param(&q, org);
+    sql_add(&q, " AND ");
+    sql_add(&q, column);
+    sql_add(&q, " = ");
+    sql_text_param(&q, g->name);
+    sql_add(&q, " AND disconnected = ");
+    sql_int_param(&q, g->silent);
+    if (limit) {
+        sql_add(&q, " LIMIT ");
+        sql_int_param(&q, limit);
+    }
+    sql_add(&q, ") x");
+    st = sql_prepare(s, &q, e);
+    if (st && (rc = st_step(st, e)) == 1)
+        g->n = st_col_int(st, 0);
+    st_free(st);
+    sql_free(&q);
+    return rc == 1 ? 0 : -1;
+}
+
+/* As a column has it. Once the total is known, one large group is what the others leave. */
+static int count_column(struct store *s, struct arena *a, int64_t org, enum device_state which,
+    struct device_counts *out, struct err *e)
+{
+    const char *column = sql_state_column(homes[which]);
+    bool known = which != STATE_SUMMARY;
+    struct group g[SILENCES * COUNTS_MAX];
+    const char *name = "";
+    int64_t rest = out->total;
+    size_t n = 0, rests = SIZE_MAX;
+    int rc;
+
+    while ((rc = next_state(s, a, org, column, &name, e)) == 1) {
+        if (n == LEN(g))
+            return err_set(e, FC_FAIL, "more than %d states of devices", COUNTS_MAX);
+        for (int silent = 0; silent < SILENCES; silent++) {
+            g[n] = (struct group){name, silent, 0};
+            if (count_group(s, org, column, &g[n++], known ? FEW : 0, e) < 0)
+                return -1;
+        }
+    }
+    if (rc < 0)
+        return -1;
+    for (size_t i = 0; i < n && known; i++) {
+        if (g[i].n == FEW) {
+            if (rests == SIZE_MAX) {
+                rests = i;
+                continue;
+            }
+            if (count_group(s, org, column, &g[i], 0, e) < 0)
+                return -1;
+        }
+        rest -= g[i].n;
+    }
+    if (rests != SIZE_MAX)
+        g[rests].n = rest;
+    for (size_t i = 0; i < n; i++) {
+        bool shown = g[i].silent == 0 || (g[i].silent == 2 && which == STATE_UPDATED);
+
+        if (!known)
+            out->total += g[i].n;
+        if (tally(a, out, which, shown ? g[i].name : "Unknown", g[i].n, e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* Those whose last-seen says otherwise than their column, at most twice: what they are shown as is
@@ -156,10 +239,18 @@ static int correct(struct store *s, struct arena *a, const struct sql_select *l,
 static int count_all(struct store *s, struct arena *a, const struct sql_select *l,
     struct device_counts *out, struct err *e)
 {
-    for (int i = 0; i < STATES; i++)
-        if (count_column(s, a, l->org, (enum device_state)i, out, e) < 0)
-            return -1;
-    return correct(s, a, l, out, e);
+    bool mine = !db_in_transaction(s->db); /* all from one snapshot */
+    int rc = 0;
+
+    if (mine && db_begin(s->db, false, e) < 0)
+        return -1;
+    for (int i = 0; i < STATES && rc == 0; i++)
+        rc = count_column(s, a, l->org, (enum device_state)i, out, e);
+    if (rc == 0)
+        rc = correct(s, a, l, out, e);
+    if (mine)
+        db_rollback(s->db);
+    return rc;
 }
 
 int device_count(struct store *s, struct arena *a, const struct res_query *q,
@@ -172,4 +263,47 @@ int device_count(struct store *s, struct arena *a, const struct res_query *q,
     if (q->labels || q->fields || q->limit || q->from || !all.swept)
         return count_each(s, a, q, out, e);
     return count_all(s, a, &all, out, e);
+}
+
+/* Do the fields ask for this state alone? */
+static bool asks_for(const struct res_query *q, enum device_state which)
+{
+    if (q->kind->id != KIND_DEVICE || q->from || q->limit || !q->fields || q->fields->nothing ||
+        q->fields->n == 0 || (q->labels && (q->labels->n || q->labels->nothing)))
+        return false;
+    for (size_t i = 0; i < q->fields->n; i++)
+        if (q->fields->req[i].field->home != homes[which])
+            return false;
+    return true;
+}
+
+int64_t device_count_state(struct store *s, const struct res_query *q, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct sql_select all = {.org = q->org, .kind = q->kind, .now = q->now};
+    struct device_counts c = {0};
+    int which = 0;
+    int64_t n = 0;
+
+    while (which < STATES && !asks_for(q, (enum device_state)which))
+        which++;
+    if (which == STATES)
+        return -2;
+    if (db_attach_seen(s->db, e) < 0 || sweep_time(s, &all.swept, e) < 0)
+        return -1;
+    if (!all.swept)
+        return -2;
+    if (count_all(s, a, &all, &c, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c.n[which]; i++) {
+        const char *name = c.state[which][i].name;
+        struct field_value v = {name, strlen(name), 0};
+        size_t k = 0;
+
+        while (k < q->fields->n && selector_holds(&q->fields->req[k], &v, 1))
+            k++;
+        if (k == q->fields->n)
+            n += c.state[which][i].n;
+    }
+    return n;
 }

@@ -17,8 +17,12 @@ struct device_counts {
     } state[STATES][COUNTS_MAX]; /* by name */
 };
 /* Of the devices that the query picks, with a limit of the first of them. All of an organization
- * are counted in the indexes alone, once there was a sweep. */
+ * are counted in indexes alone, once there was a sweep: by summary whole, by the other states all
+ * groups but a large one, which is the rest. */
 int device_count(struct store *s, struct arena *a, const struct res_query *q,
     struct device_counts *out, struct err *e);
+/* How many devices of an organization the query picks, when one of these states is all that it asks
+ * for. -1: error; -2: it asks for something else, or there was no sweep yet. */
+int64_t device_count_state(struct store *s, const struct res_query *q, struct err *e);
 
 #endif

@@ -212,6 +212,29 @@ compare() { # N
     same 300 "$(fc-select - --count <all.json)"
 }
 
+@test "the same of states that thousands have" {
+    awk 'BEGIN { for (i = 1; i <= 9000; i++) printf "{\"apiVersion\":\"flightctl.io/v1beta1\"," \
+        "\"kind\":\"Device\",\"metadata\":{\"name\":\"d%05d\"}}\n", i }' | fc-apply -f - >/dev/null
+    scatter since
+    fc-select devices -q '.status | [.applicationsSummary.status, .summary.status, .updated.status]' >states
+    same "$(jq -Scs '{applicationStatus: (group_by(.[0]) | map({(.[0][0]): length}) | add), summaryStatus:
+            (group_by(.[1]) | map({(.[0][1]): length}) | add), total: length, updateStatus:
+            (group_by(.[2]) | map({(.[0][2]): length}) | add)}' states)" "$(fc-select devices --summary)"
+    has "$(cat states)" NoApplications
+    for f in 'status.updated.status=OutOfDate' 'status.summary.status!=Online' 'status.summary.status' \
+        'status.applicationsSummary.status in (Healthy,Unknown),status.applicationsSummary.status!=Unknown' \
+        'status.updated.status notin (UpToDate,Unknown)'; do
+        same "$(fc-select devices --field-selector "$f" -o name | wc -l)" \
+            "$(fc-select devices --field-selector "$f" --count)"
+    done
+    # As in most fleets: all are the same, but a few.
+    store_sql "UPDATE device SET summary = 'Online', updated = CASE WHEN id % 1000 = 0 THEN 'OutOfDate'
+        ELSE 'UpToDate' END, applications = 'Healthy', disconnected = 0" >/dev/null
+    seen_as "SELECT id, $(date +%s)000000 FROM device"
+    same '{"applicationStatus":{"Healthy":9000},"summaryStatus":{"Online":9000},"total":9000,'\
+'"updateStatus":{"OutOfDate":9,"UpToDate":8991}}' "$(fc-select devices --summary)"
+}
+
 @test "pages: each once, whatever comes and goes meanwhile" {
     seq -w 1 25 | jq -Rc '{apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: "d\(.)",
         labels: {site: "a"}}, spec: {}}' | fc-apply >/dev/null
