@@ -249,6 +249,53 @@ const char *sql_order(const struct sql_select *l)
     return l->drive ? " ORDER BY k.name" : " ORDER BY r.name";
 }
 
+/* Rows of table label, by its name in the query, that are one value of one label. */
+static void label_is(struct sql_buf *q, const struct sql_select *l, const char *table,
+    const struct sel_req *r)
+{
+    const char *const column[] = {"org = ", "kind = ", "key = ", "value = "};
+
+    for (size_t i = 0; i < LEN(column); i++) {
+        sql_add(q, i ? " AND " : "");
+        sql_add(q, table);
+        sql_add(q, column[i]);
+        if (i < 2)
+            sql_int_param(q, i == 0 ? l->org : l->kind->id);
+        else
+            sql_text_param(q, i == 2 ? r->keys[0] : r->values[0]);
+    }
+}
+
+static void not_before(struct sql_buf *q, const struct sql_select *l, const char *name,
+    const struct sel_req *r)
+{
+    sql_add(q, " AND ");
+    sql_add(q, name);
+    sql_add(q, " >= (SELECT name FROM label WHERE ");
+    label_is(q, l, "", r);
+    sql_add(q, " ORDER BY name LIMIT 1)");
+}
+
+/* Names that have both labels, in order. Neither is read before the first of the other. */
+static void meeting(struct sql_buf *q, const struct sql_select *l, const char *from)
+{
+    sql_add(q, "SELECT a.name, a.id FROM label a, label m WHERE ");
+    label_is(q, l, "a.", l->drive);
+    sql_add(q, " AND ");
+    label_is(q, l, "m.", l->meet);
+    sql_add(q, " AND m.name = a.name");
+    not_before(q, l, "a.name", l->meet);
+    not_before(q, l, "m.name", l->drive);
+    if (from) {
+        sql_add(q, " AND a.name >= ");
+        sql_text_param(q, from);
+        sql_add(q, " AND m.name >= ");
+        sql_text_param(q, from);
+    }
+    sql_add(q, " ORDER BY a.name");
+    sql_add(q, l->lazy);
+}
+
 void sql_from(struct sql_buf *q, const struct sql_select *l, const char *from)
 {
     if (!l->drive) {
@@ -256,7 +303,10 @@ void sql_from(struct sql_buf *q, const struct sql_select *l, const char *from)
         return;
     }
     sql_add(q, " FROM (");
-    sql_arms(q, l, l->drive, from);
+    if (l->meet)
+        meeting(q, l, from);
+    else
+        sql_arms(q, l, l->drive, from);
     sql_add(q, ") k CROSS JOIN resource r ");
 }
 
@@ -281,7 +331,8 @@ void sql_where(struct sql_buf *q, const struct sql_select *l, const char *from)
     for (size_t i = 0; i < LEN(both); i++)
         for (size_t n = 0; both[i] && n < both[i]->n; n++)
             /* one value of one label is just what its arm picks */
-            if (&both[i]->req[n] != l->drive || !sql_arms_exact(l->drive))
+            if (&both[i]->req[n] != l->meet &&
+                (&both[i]->req[n] != l->drive || !sql_arms_exact(l->drive)))
                 test(q, l, &both[i]->req[n]);
 }
 
@@ -314,6 +365,22 @@ static bool has_state(const struct selector *sel)
     return false;
 }
 
+static bool one_label(const struct sel_req *r)
+{
+    return sql_arms_exact(r) && r->op == SEL_IN && r->nvalues == 1;
+}
+
+/* Two labels that many have: to test each row of the one for the other is dear where they hardly
+ * meet, if each test is a query. The planner joins them by merging or by seeking. */
+static void plan_meeting(struct sql_select *l)
+{
+    if (!*l->lazy || !l->drive || !one_label(l->drive))
+        return;
+    for (size_t i = 0; l->labels && i < l->labels->n && !l->meet; i++)
+        if (&l->labels->req[i] != l->drive && one_label(&l->labels->req[i]))
+            l->meet = &l->labels->req[i];
+}
+
 int sql_plan(struct store *s, struct sql_select *l, struct err *e)
 {
     const struct selector *const both[] = {l->labels, l->fields};
@@ -322,7 +389,7 @@ int sql_plan(struct store *s, struct sql_select *l, struct err *e)
     int64_t least = SQL_PROBE;
     size_t n = 0;
 
-    l->drive = NULL;
+    l->drive = l->meet = NULL;
     l->sorted = true;
     l->lazy = db_lazy(s->db);
     if (nothing(l))
@@ -349,5 +416,7 @@ int sql_plan(struct store *s, struct sql_select *l, struct err *e)
             l->sorted = how[i] == ARMS_SORTED;
         }
     }
+    if (least == SQL_PROBE)
+        plan_meeting(l);
     return 0;
 }

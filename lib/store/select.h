@@ -41,6 +41,7 @@ struct sql_select {
     const struct selector *labels, *fields; /* NULL: all */
     int64_t now;    /* states of devices are those of this time; 0: there is no such field */
     const struct sel_req *drive; /* NULL: the resources themselves, in order of name */
+    const struct sel_req *meet;  /* read along with drive, by name, where both pick many; or NULL */
     bool sorted;    /* the driving rows come in order of name */
     const char *lazy; /* db_lazy */
     int64_t swept;  /* when silent devices were last marked as such; 0: never */
