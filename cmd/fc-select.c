@@ -6,11 +6,7 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/print.h"
-#include "service/history.h"
-#include "service/list.h"
-#include "service/session.h"
-#include "service/target.h"
-#include "store/labels.h"
+#include "client/verbs.h"
 
 enum {
     EVENTS = 100, /* shown when no --limit is given */
@@ -104,7 +100,7 @@ static int get_all(struct select *s, const struct targets *t, struct err *e)
         if (k != last)
             printer_columns(s->printer, k->columns, mixed ? k->plural : NULL);
         last = k;
-        if (list_one(&s->session.store, s->session.arena, &s->q, &t->v[i], show, s, &why) == 0)
+        if (verb_one(&s->session, &s->q, &t->v[i], show, s, &why) == 0)
             continue;
         if (why.code != FC_NOTFOUND || t->n == 1) {
             *e = why;
@@ -135,15 +131,14 @@ static int show_label(void *ctx, const char *key, const char *value, struct err 
 static int show_number(struct select *s, struct err *e)
 {
     struct buf b AUTO_BUF = BUF_INIT;
-    struct store *store = &s->session.store;
     int64_t n;
 
     if (s->ask.summary) {
         printer_columns(s->printer, counts, NULL);
-        return list_summary(store, s->session.arena, &s->q, &b, e) < 0 ? -1 :
+        return verb_summary(&s->session, &s->q, &b, e) < 0 ? -1 :
             show(s, "devices", b.p, b.len, e);
     }
-    if ((n = list_count(store, &s->q, e)) < 0)
+    if ((n = verb_count(&s->session, &s->q, e)) < 0)
         return -1;
     s->shown++;
     printf("%lld\n", (long long)n);
@@ -153,22 +148,20 @@ static int show_number(struct select *s, struct err *e)
 static int list(struct select *s, struct err *e)
 {
     struct list_query *q = &s->q;
-    struct arena *a = s->session.arena;
-    struct store *store = &s->session.store;
     bool paged = q->limit > 0, catalog = q->kind->flags & KIND_CATALOG;
     struct list_page page;
 
-    if (list_parse(a, q, &s->ask, e) < 0)
+    if (list_parse(s->session.arena, q, &s->ask, e) < 0)
         return -1;
     if (q->limit < 0)
         q->limit = q->kind->flags & KIND_LOG && !s->ask.count ? EVENTS : 0;
     if (catalog)
-        return labels_list(store, &(struct label_query){.org = q->org,
+        return verb_labels(&s->session, &(struct label_query){.org = q->org,
             .kind = kind_by_id(KIND_DEVICE), .labels = q->labels, .fields = q->fields,
             .limit = q->limit ? q->limit + 1 : 0}, show_label, s, e); /* to know of more */
     if (s->ask.count || s->ask.summary)
         return show_number(s, e);
-    if (list_read(store, a, q, show, s, &page, e) < 0)
+    if (verb_list(&s->session, q, show, s, &page, e) < 0)
         return -1;
     if (page.lost)
         log_warn("what %lld other %s were then is no longer kept", (long long)page.lost,
@@ -220,7 +213,7 @@ static int select_from_store(struct select *s, const struct targets *t, struct e
 {
     s->q.kind = t->v[0].kind;
     s->ask.named = t->v[0].name != NULL;
-    if (list_check(&s->q, &s->ask, e) < 0 || session_open(&s->session, e) < 0)
+    if (list_check(&s->q, &s->ask, e) < 0 || verbs_open(&s->session, e) < 0)
         return -1;
     s->q.org = s->session.store.org;
     if (t->v[0].name)
@@ -287,6 +280,6 @@ int main(int argc, char **argv)
     rc = run(&s, &o, &e);
     if (rc < 0)
         log_err(&e);
-    session_close(&s.session);
+    verbs_close(&s.session);
     return rc < 0 ? (int)e.code : (int)s.bad.code;
 }

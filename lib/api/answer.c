@@ -6,23 +6,7 @@
 
 #include "api/core.h"
 #include "base/log.h"
-
-/* The HTTP status of an error; the one table beside fc(7)'s. */
-static int http_status(enum fc_code code)
-{
-    switch (code) {
-    case FC_OK: return 200;
-    case FC_USAGE: return 400;
-    case FC_INVALID: return 400;
-    case FC_NOTFOUND: return 404;
-    case FC_CONFLICT: return 409;
-    case FC_DENIED: return 403;
-    case FC_AGAIN: return 503;
-    case FC_FAIL: return 500;
-    case FC_DIFFER: return 500;
-    }
-    return 500;
-}
+#include "net/status.h"
 
 void add_header(struct api_response *r, const char *line)
 {
@@ -54,7 +38,7 @@ void log_failure(struct call *c, const struct err *e)
 void answer_error(struct call *c, struct api_response *r, const struct err *e)
 {
     /* A handler may have said that it is the caller's identity that does not fit. */
-    int status = e->code == FC_DENIED && r->status == 401 ? 401 : http_status(e->code);
+    int status = e->code == FC_DENIED && r->status == 401 ? 401 : status_of(e->code);
 
     if (status >= 500) { /* paths and statements are not for strangers */
         log_failure(c, e);
@@ -69,4 +53,9 @@ int answer_resource(struct call *c, int status, const struct res *r, unsigned fl
 {
     c->r->status = status;
     return res_write(c->s, c->a, r, c->now, flags, &c->r->body, e);
+}
+
+void answer_result(struct call *c, const char *result)
+{
+    add_header(c->r, arena_printf(c->a, "Flightctl-Result: %s\r\n", result));
 }

@@ -28,6 +28,6 @@ bool step_authenticate(struct call *c)
         return failed(c, status, &e);
     if (!c->id)
         return refuse(c, 401, "a client certificate is required");
-    c->actor = (struct actor){c->id->actor, NULL, "fc-api"};
+    c->actor = (struct actor){c->id->actor, reason_get(c), "fc-api"};
     return true;
 }

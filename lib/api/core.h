@@ -155,6 +155,8 @@ extern const struct route routes[]; /* ended by a row without a method */
 int query_get(struct call *c, const char *name, const char **value, struct err *e);
 /* Is the body (PatchRequest) a merge patch, by its content type? Else it is a JSON patch. */
 bool body_is_merge_patch(const struct call *c);
+/* Why it is asked for, as commands say it; NULL: not said, or in no way that can be read. */
+const char *reason_get(struct call *c);
 /* FC_INVALID with "API Error: path: what" unless v is a valid document of the kind. */
 int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e);
 
@@ -185,6 +187,10 @@ handler_fn get_version_of, get_version;
 int find_resource(struct call *c, const char *name, struct res *r, struct err *e);
 /* Answers with one resource as it is shown. */
 int answer_resource(struct call *c, int status, const struct res *r, unsigned flags, struct err *e);
+/* Says in a header of our own what a write did, or which views an answer has. */
+void answer_result(struct call *c, const char *result);
+/* The views of a device that parameter `view` asks for: VIEW_*. FC_INVALID. */
+int view_get(struct call *c, unsigned *view, struct err *e);
 int note_seen(struct call *c, int64_t device);
 
 #endif

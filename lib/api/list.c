@@ -21,6 +21,31 @@ static int parse_order(const char *order, struct list_query *q, struct err *e)
         err_set(e, FC_INVALID, "order: must be asc or desc") : 0;
 }
 
+int view_get(struct call *c, unsigned *view, struct err *e)
+{
+    const char *text;
+
+    *view = 0;
+    if (query_get(c, "view", &text, e) < 0)
+        return -1;
+    for (const char *p = text ? text : ""; *p;) {
+        size_t n = strcspn(p, ",");
+
+        if (n == 8 && !strncmp(p, "lastSeen", n))
+            *view |= VIEW_SEEN;
+        else if (n == 8 && !strncmp(p, "rendered", n))
+            *view |= VIEW_RENDERED;
+        else
+            return err_set(e, FC_INVALID, "view: must be lastSeen, rendered or both");
+        p += n;
+        p += *p == ',';
+    }
+    if (*view)
+        answer_result(c, *view == VIEW_SEEN ? "lastSeen" : *view == VIEW_RENDERED ? "rendered" :
+            "lastSeen,rendered");
+    return 0;
+}
+
 static int parse_query(struct call *c, struct list_query *q, bool *summary, struct err *e)
 {
     const char *limit, *token, *labels, *fields, *only, *order;
@@ -68,7 +93,8 @@ static int list(struct call *c, const char *parent, struct err *e)
     struct list_page page = {0};
     bool summary;
 
-    if (parse_query(c, &q, &summary, e) < 0)
+    if (parse_query(c, &q, &summary, e) < 0 ||
+        (c->kind->id == KIND_DEVICE && view_get(c, &q.view, e) < 0))
         return -1;
     buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
     if (!summary && list_read(c->s, c->a, &q, add_item, b, &page, e) < 0)

@@ -115,3 +115,14 @@ int query_get(struct call *c, const char *name, const char **value, struct err *
     }
     return 0;
 }
+
+const char *reason_get(struct call *c)
+{
+    const char *text = http_header(c->q, "flightctl-reason");
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    if (!text || percent_decode(&b, text, strlen(text), false) < 0 || !b.len ||
+        !utf8_valid(b.p, b.len))
+        return NULL;
+    return arena_strndup(c->a, b.p, b.len);
+}

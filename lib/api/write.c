@@ -14,9 +14,12 @@ int find_resource(struct call *c, const char *name, struct res *r, struct err *e
 
 int get_resource(struct call *c, struct err *e)
 {
+    unsigned view = 0;
     struct res r;
 
-    return find_resource(c, c->arg[0], &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
+    if (c->kind->id == KIND_DEVICE && view_get(c, &view, e) < 0)
+        return -1;
+    return find_resource(c, c->arg[0], &r, e) < 0 ? -1 : answer_resource(c, 200, &r, view, e);
 }
 
 static int same_name(const struct call *c, struct err *e)
@@ -34,6 +37,7 @@ static int put(struct call *c, unsigned flags, struct err *e)
 
     if (change_put(c->s, c->a, c->org, c->kind, c->doc, &c->actor, flags, &what, &r, e) < 0)
         return -1;
+    answer_result(c, change_name(what));
     return answer_resource(c, what == CHANGE_CREATED ? 201 : 200, &r, 0, e);
 }
 
@@ -58,6 +62,7 @@ static int patch(struct call *c, bool status, struct err *e)
         return err_set(e, FC_INVALID, "API Error: a merge patch must be an object");
     if (patch_put(c->s, c->a, c->org, c->kind, c->arg[0], &p, &c->actor, &what, &r, e) < 0)
         return e->code == FC_INVALID ? err_wrap(e, "API Error") : -1;
+    answer_result(c, change_name(what));
     return answer_resource(c, 200, &r, 0, e);
 }
 

@@ -9,45 +9,50 @@
 #include "base/mem.h"
 
 struct client {
-    CURL *h;
+    struct client_conf conf;
     CURLU *base;
     char *host_header; /* "Host: ..." when tls_name stands in the URL, or NULL */
     struct curl_slist *connect_to;
     char *server;      /* for messages */
-    char why[CURL_ERROR_SIZE];
+    struct transfer *one; /* of client_send */
 };
 
-/* Where the answer goes, and how much of it may come. */
-struct sink {
-    struct buf *body;
-    size_t max, head;
+/* A request on its way: a handle, which keeps its connection, and where the answer goes. */
+struct transfer {
+    const struct client *c;
+    CURL *h;
+    struct curl_slist *headers;
+    struct client_response *r;
+    struct client_response own;  /* of client_many */
+    size_t max, head, id;
     size_t passed; /* the limit that was too little; 0: none */
+    char why[CURL_ERROR_SIZE];
 };
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
-    struct sink *s = arg;
+    struct transfer *t = arg;
 
     n *= size;
-    if (n > s->max - s->body->len) {
-        s->passed = s->max;
+    if (n > t->max - t->r->body.len) {
+        t->passed = t->max;
         return 0;
     }
-    buf_add(s->body, p, n);
+    buf_add(&t->r->body, p, n);
     return n;
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
-    struct sink *s = arg;
+    struct transfer *t = arg;
 
     (void)p;
     n *= size;
-    if (n > CLIENT_HEAD_MAX - s->head) {
-        s->passed = CLIENT_HEAD_MAX;
+    if (n > CLIENT_HEAD_MAX - t->head) {
+        t->passed = CLIENT_HEAD_MAX;
         return 0;
     }
-    s->head += n;
+    t->head += n;
     return n;
 }
 
@@ -135,12 +140,51 @@ static void set_tls(CURL *h, const struct client_conf *conf)
     set(curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3));
     set(curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L));
     set(curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L));
-    set(curl_easy_setopt(h, CURLOPT_CAPATH, NULL)); /* else the system's folder is searched too */
-    set_blob(h, CURLOPT_CAINFO_BLOB, conf->ca, conf->ca_len);
+    if (conf->ca) {
+        set(curl_easy_setopt(h, CURLOPT_CAPATH, NULL)); /* else the system's is searched, too */
+        set_blob(h, CURLOPT_CAINFO_BLOB, conf->ca, conf->ca_len);
+    }
     if (!conf->cert)
         return;
     set_blob(h, CURLOPT_SSLCERT_BLOB, conf->cert, conf->cert_len);
     set_blob(h, CURLOPT_SSLKEY_BLOB, conf->key, conf->key_len);
+}
+
+static struct transfer *transfer_new(const struct client *c)
+{
+    struct transfer *t = xcalloc(1, sizeof *t);
+    CURL *h = curl_easy_init();
+
+    if (!h)
+        die("out of memory");
+    t->c = c;
+    t->h = h;
+    set(curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https"));
+    set(curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L));
+    set(curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L));
+    set(curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
+    set(curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, (long)CLIENT_CONNECT_S));
+    set(curl_easy_setopt(h, CURLOPT_ERRORBUFFER, t->why));
+    set(curl_easy_setopt(h, CURLOPT_USERAGENT, c->conf.agent));
+    set(curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body));
+    set(curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header));
+    set(curl_easy_setopt(h, CURLOPT_WRITEDATA, t));
+    set(curl_easy_setopt(h, CURLOPT_HEADERDATA, t));
+    set(curl_easy_setopt(h, CURLOPT_PRIVATE, t));
+    if (c->connect_to)
+        set(curl_easy_setopt(h, CURLOPT_CONNECT_TO, c->connect_to));
+    set_tls(h, &c->conf);
+    return t;
+}
+
+static void transfer_free(struct transfer *t)
+{
+    if (!t)
+        return;
+    curl_easy_cleanup(t->h);
+    curl_slist_free_all(t->headers);
+    buf_free(&t->own.body);
+    free(t);
 }
 
 int client_open(struct client **out, const struct client_conf *conf, struct err *e)
@@ -151,26 +195,12 @@ int client_open(struct client **out, const struct client_conf *conf, struct err 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(e, FC_FAIL, "cannot start libcurl");
     c = xcalloc(1, sizeof *c);
+    c->conf = *conf;
     c->server = xstrdup(conf->server);
-    c->h = curl_easy_init();
-    if (!c->h)
-        die("out of memory");
     if (parse_server(c, conf, e) < 0) {
         client_close(c);
         return -1;
     }
-    set(curl_easy_setopt(c->h, CURLOPT_PROTOCOLS_STR, "https"));
-    set(curl_easy_setopt(c->h, CURLOPT_FOLLOWLOCATION, 0L));
-    set(curl_easy_setopt(c->h, CURLOPT_NOSIGNAL, 1L));
-    set(curl_easy_setopt(c->h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
-    set(curl_easy_setopt(c->h, CURLOPT_CONNECTTIMEOUT, (long)CLIENT_CONNECT_S));
-    set(curl_easy_setopt(c->h, CURLOPT_ERRORBUFFER, c->why));
-    set(curl_easy_setopt(c->h, CURLOPT_USERAGENT, conf->agent));
-    set(curl_easy_setopt(c->h, CURLOPT_WRITEFUNCTION, on_body));
-    set(curl_easy_setopt(c->h, CURLOPT_HEADERFUNCTION, on_header));
-    if (c->connect_to)
-        set(curl_easy_setopt(c->h, CURLOPT_CONNECT_TO, c->connect_to));
-    set_tls(c->h, conf);
     *out = c;
     return 0;
 }
@@ -179,7 +209,7 @@ void client_close(struct client *c)
 {
     if (!c)
         return;
-    curl_easy_cleanup(c->h);
+    transfer_free(c->one);
     curl_url_cleanup(c->base);
     curl_slist_free_all(c->connect_to);
     free(c->host_header);
@@ -218,32 +248,33 @@ static struct curl_slist *headers(const struct client *c, const struct client_re
 /* The numbers of X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, as libcurl hands them out. */
 enum { NOT_YET_VALID = 9, HAS_EXPIRED = 10 };
 
-static int explain(struct client *c, CURLcode rc, const struct sink *s, struct err *e)
+static int explain(struct transfer *t, CURLcode rc, struct err *e)
 {
-    const char *why = c->why[0] ? c->why : curl_easy_strerror(rc);
+    const char *why = t->why[0] ? t->why : curl_easy_strerror(rc), *server = t->c->server;
     long verify = 0;
 
-    if (s->passed)
-        return err_set(e, FC_INVALID, "%s: the answer is larger than %zu bytes", c->server,
-            s->passed);
-    curl_easy_getinfo(c->h, CURLINFO_SSL_VERIFYRESULT, &verify);
+    t->r->too_large = t->passed != 0;
+    if (t->passed)
+        return err_set(e, FC_INVALID, "%s: the answer is larger than %zu bytes", server,
+            t->passed);
+    curl_easy_getinfo(t->h, CURLINFO_SSL_VERIFYRESULT, &verify);
     if (rc == CURLE_PEER_FAILED_VERIFICATION && verify == NOT_YET_VALID)
         return err_set(e, FC_DENIED, "%s: the server's certificate is not valid yet: is this "
-            "machine's clock right?", c->server);
+            "machine's clock right?", server);
     if (rc == CURLE_PEER_FAILED_VERIFICATION && verify == HAS_EXPIRED)
         return err_set(e, FC_DENIED, "%s: the server's certificate has expired, or this machine's "
-            "clock is wrong", c->server);
+            "clock is wrong", server);
     /* A server that refuses a client certificate says so by an alert, under TLS 1.3 only after
      * the handshake. */
     if (rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CERTPROBLEM ||
         rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_SSL_ISSUER_ERROR ||
         ((rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_RECV_ERROR) && strstr(why, "alert")))
-        return err_set(e, FC_DENIED, "%s: %s", c->server, why);
-    return err_set(e, FC_AGAIN, "%s: %s", c->server, why);
+        return err_set(e, FC_DENIED, "%s: %s", server, why);
+    return err_set(e, FC_AGAIN, "%s: %s", server, why);
 }
 
 /* The URL's own path, which is "/" when it has none, then the request's. */
-static char *full_url(struct client *c, const struct client_request *q)
+static char *full_url(const struct client *c, const struct client_request *q)
 {
     char *base = url_part(c->base, CURLUPART_URL), *url;
     size_t n;
@@ -258,39 +289,168 @@ static char *full_url(struct client *c, const struct client_request *q)
     return url;
 }
 
-int client_send(struct client *c, const struct client_request *q, struct client_response *r,
-    struct err *e)
+static void start(struct transfer *t, const struct client_request *q, struct client_response *r)
 {
-    struct sink sink = {.body = &r->body, .max = q->max ? q->max : CLIENT_BODY_MAX};
-    char *url AUTO_FREE = full_url(c, q), *type = NULL;
-    struct curl_slist *list = headers(c, q);
-    long status = 0, timeout = q->timeout ? q->timeout : CLIENT_TIMEOUT_S;
-    curl_off_t after = 0;
-    CURLcode rc;
+    char *url AUTO_FREE = full_url(t->c, q);
+    long timeout = q->timeout ? q->timeout : CLIENT_TIMEOUT_S;
 
     memset(r, 0, sizeof *r);
-    c->why[0] = '\0';
-    set(curl_easy_setopt(c->h, CURLOPT_URL, url));
-    set(curl_easy_setopt(c->h, CURLOPT_HTTPHEADER, list));
-    set(curl_easy_setopt(c->h, CURLOPT_WRITEDATA, &sink));
-    set(curl_easy_setopt(c->h, CURLOPT_HEADERDATA, &sink));
-    set(curl_easy_setopt(c->h, CURLOPT_TIMEOUT, timeout));
-    set(curl_easy_setopt(c->h, CURLOPT_HTTPGET, 1L));
+    t->r = r;
+    t->max = q->max ? q->max : CLIENT_BODY_MAX;
+    t->head = t->passed = 0;
+    t->why[0] = '\0';
+    t->headers = headers(t->c, q);
+    set(curl_easy_setopt(t->h, CURLOPT_URL, url));
+    set(curl_easy_setopt(t->h, CURLOPT_HTTPHEADER, t->headers));
+    set(curl_easy_setopt(t->h, CURLOPT_TIMEOUT, timeout));
+    set(curl_easy_setopt(t->h, CURLOPT_HTTPGET, 1L));
     if (q->body) {
-        set(curl_easy_setopt(c->h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len));
-        set(curl_easy_setopt(c->h, CURLOPT_POSTFIELDS, q->body));
+        set(curl_easy_setopt(t->h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len));
+        set(curl_easy_setopt(t->h, CURLOPT_COPYPOSTFIELDS, q->body));
     }
-    set(curl_easy_setopt(c->h, CURLOPT_CUSTOMREQUEST, q->method));
-    rc = curl_easy_perform(c->h);
-    set(curl_easy_setopt(c->h, CURLOPT_HTTPHEADER, NULL));
-    curl_slist_free_all(list);
+    set(curl_easy_setopt(t->h, CURLOPT_CUSTOMREQUEST, q->method));
+}
+
+/* A header of the answer, "" when there is none; valid until the handle's next request. */
+static const char *header_of(const struct transfer *t, const char *name)
+{
+    struct curl_header *found;
+
+    return curl_easy_header(t->h, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value :
+        "";
+}
+
+static int finish(struct transfer *t, CURLcode rc, struct err *e)
+{
+    struct client_response *r = t->r;
+    const char *encoding;
+    curl_off_t after = 0;
+    char *type = NULL;
+    long status = 0;
+
+    set(curl_easy_setopt(t->h, CURLOPT_HTTPHEADER, NULL));
+    curl_slist_free_all(t->headers);
+    t->headers = NULL;
     if (rc != CURLE_OK)
-        return explain(c, rc, &sink, e);
-    curl_easy_getinfo(c->h, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(c->h, CURLINFO_CONTENT_TYPE, &type);
-    curl_easy_getinfo(c->h, CURLINFO_RETRY_AFTER, &after);
+        return explain(t, rc, e);
+    encoding = header_of(t, "Content-Encoding");
+    if (*encoding && strcasecmp(encoding, "identity"))
+        return err_set(e, FC_FAIL, "%s: the answer is compressed, which was not asked for",
+            t->c->server);
+    curl_easy_getinfo(t->h, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->h, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(t->h, CURLINFO_RETRY_AFTER, &after);
     r->status = (int)status;
     r->retry_after = after > 0 && after < 86400 ? (int)after : 0;
     snprintf(r->type, sizeof r->type, "%s", type ? type : "");
+    snprintf(r->result, sizeof r->result, "%s", header_of(t, CLIENT_RESULT));
     return 0;
+}
+
+int client_send(struct client *c, const struct client_request *q, struct client_response *r,
+    struct err *e)
+{
+    if (!c->one)
+        c->one = transfer_new(c);
+    start(c->one, q, r);
+    return finish(c->one, curl_easy_perform(c->one->h), e);
+}
+
+/* --- several at once -------------------------------------------------------------------------- */
+
+struct many {
+    CURLM *multi;
+    const struct client_batch *b;
+    struct transfer **idle; /* handles without a request: the array is a stack */
+    size_t nidle, width, busy;
+};
+
+static void multi_set(CURLMcode rc)
+{
+    if (rc != CURLM_OK)
+        die("libcurl: %s", curl_multi_strerror(rc));
+}
+
+/* Fills the free handles. -1: the caller's own error. */
+static int fill(struct many *m, int *wait, struct err *e)
+{
+    *wait = -1;
+    while (m->nidle) {
+        struct transfer *t = m->idle[m->nidle - 1];
+        struct client_request q = {0};
+        int rc = m->b->next(m->b->ctx, &q, &t->id, wait, e);
+
+        if (rc <= 0)
+            return rc;
+        m->nidle--;
+        m->busy++;
+        start(t, &q, &t->own);
+        multi_set(curl_multi_add_handle(m->multi, t->h));
+    }
+    return 0;
+}
+
+static int take(struct many *m, struct err *e)
+{
+    int left, rc = 0;
+    CURLMsg *msg;
+
+    while (rc == 0 && (msg = curl_multi_info_read(m->multi, &left))) {
+        struct err why = {FC_OK, ""};
+        struct transfer *t;
+        CURLcode code = msg->data.result;
+        char *p;
+
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        set(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &p));
+        t = (struct transfer *)(void *)p;
+        finish(t, code, &why);
+        multi_set(curl_multi_remove_handle(m->multi, t->h));
+        m->busy--;
+        m->idle[m->nidle++] = t;
+        rc = m->b->done(m->b->ctx, t->id, &t->own, &why, e);
+        buf_free(&t->own.body);
+    }
+    return rc;
+}
+
+static int turn(struct many *m, struct err *e)
+{
+    int running, wait;
+
+    for (;;) {
+        if (fill(m, &wait, e) < 0)
+            return -1;
+        if (!m->busy && wait < 0)
+            return 0;
+        multi_set(curl_multi_perform(m->multi, &running));
+        if (take(m, e) < 0)
+            return -1;
+        if (running == (int)m->busy && (m->busy || wait > 0))
+            multi_set(curl_multi_poll(m->multi, NULL, 0, wait >= 0 && wait < 1000 ? wait : 1000,
+                NULL));
+    }
+}
+
+int client_many(struct client *c, const struct client_batch *b, struct err *e)
+{
+    struct transfer **all = xcalloc(b->width, sizeof(struct transfer *));
+    struct many m = {curl_multi_init(), b, xcalloc(b->width, sizeof(struct transfer *)), 0,
+        b->width, 0};
+    int rc;
+
+    if (!m.multi)
+        die("out of memory");
+    for (; m.nidle < m.width; m.nidle++)
+        m.idle[m.nidle] = all[m.nidle] = transfer_new(c);
+    rc = turn(&m, e);
+    for (size_t i = 0; i < m.width; i++) {
+        curl_multi_remove_handle(m.multi, all[i]->h);
+        transfer_free(all[i]);
+    }
+    curl_multi_cleanup(m.multi);
+    free(m.idle);
+    free(all);
+    return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An HTTPS client over libcurl. Only the given CA certificates are trusted, never the system's;
+ * An HTTPS client over libcurl. Where CA certificates are given they alone are trusted;
  * redirects are not followed; a proxy is taken from the environment (https_proxy, no_proxy) as
  * existing clients of this API do. Programs load it with mod_symbol("curl", "client_module"), so
  * that only the process that talks to the network has libcurl in it.
@@ -8,6 +8,7 @@
 #ifndef FC_NET_CLIENT_H
 #define FC_NET_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +25,7 @@ enum {
 struct client_conf {      /* borrowed until client_close */
     const char *server;   /* "https://host:7443"; a path in it is put in front of each request's */
     const char *tls_name; /* the name that the server's certificate must have; NULL: the host's */
-    const char *ca;       /* PEM bundle */
+    const char *ca;       /* PEM bundle; NULL: what the system trusts */
     size_t ca_len;
     const char *cert;     /* client certificate in PEM, or NULL */
     size_t cert_len;
@@ -48,8 +49,12 @@ struct client_response {
     int status;      /* of HTTP */
     char type[128];  /* Content-Type, "" when there is none */
     int retry_after; /* s; 0: the server did not say */
+    bool too_large;  /* more came than request.max: that is the error */
+    char result[64]; /* header CLIENT_RESULT, "" when there is none */
     struct buf body; /* the caller frees */
 };
+/* What our server says beside the contract: what a write did, which views an answer has. */
+#define CLIENT_RESULT "Flightctl-Result"
 
 struct client; /* one connection that is kept alive between requests */
 
@@ -63,11 +68,27 @@ void client_close(struct client *c); /* NULL is fine */
 int client_send(struct client *c, const struct client_request *q, struct client_response *r,
     struct err *e);
 
+/* Many requests, several at a time, each over a connection that is kept until all are done. */
+struct client_batch {
+    size_t width; /* so many at once */
+    /* 1: *q is the next request, *id tells done() which one; what *q points to is copied. 0: none
+     * now; *wait: ask again after so many ms, or (-1, which it is before) once another is done. -1
+     * ends all. */
+    int (*next)(void *ctx, struct client_request *q, size_t *id, int *wait, struct err *e);
+    /* One is done, in any order; why as client_send would have it. -1 ends all. */
+    int (*done)(void *ctx, size_t id, struct client_response *r, const struct err *why,
+        struct err *e);
+    void *ctx;
+};
+/* Until next() has none and none is under way. -1: what a callback said. */
+int client_many(struct client *c, const struct client_batch *b, struct err *e);
+
 struct client_module {
     int (*open)(struct client **, const struct client_conf *, struct err *);
     void (*close)(struct client *);
     int (*send)(struct client *, const struct client_request *, struct client_response *,
         struct err *);
+    int (*many)(struct client *, const struct client_batch *, struct err *);
 };
 extern const struct client_module client_module;
 

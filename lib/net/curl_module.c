@@ -6,4 +6,5 @@ const struct client_module client_module = {
     .open = client_open,
     .close = client_close,
     .send = client_send,
+    .many = client_many,
 };

@@ -81,25 +81,36 @@ static int one_then(struct store *s, const struct kind *k, const char *name, int
     return 0;
 }
 
+const char *list_name(struct arena *a, const struct list_query *q, const struct target *t,
+    struct err *e)
+{
+    const struct kind *k = t->kind;
+
+    if (k->flags & KIND_CATALOG)
+        err_set(e, FC_USAGE, "labels have no names: --field-selector picks some");
+    else if (k->flags & KIND_LOG)
+        err_set(e, FC_USAGE, "%s have no names: --of KIND/NAME shows those of a resource",
+            k->plural);
+    else if (!(k->flags & KIND_CHILD) || strchr(t->name, '/'))
+        return t->name;
+    else if (q->parent)
+        return arena_printf(a, "%s/%s", q->parent, t->name);
+    else
+        err_set(e, FC_USAGE, "%s: FLEET/VERSION is wanted, or --fleet", t->name);
+    return NULL;
+}
+
 int list_one(struct store *s, struct arena *a, const struct list_query *q, const struct target *t,
     list_each *each, void *ctx, struct err *e)
 {
     struct buf text AUTO_BUF = BUF_INIT;
+    const char *name = list_name(a, q, t, e);
     const struct kind *k = t->kind;
-    const char *name = t->name;
     struct res r;
     int rc;
 
-    if (k->flags & KIND_CATALOG)
-        return err_set(e, FC_USAGE, "labels have no names: --field-selector picks some");
-    if (k->flags & KIND_LOG)
-        return err_set(e, FC_USAGE, "%s have no names: --of KIND/NAME shows those of a resource",
-            k->plural);
-    if (k->flags & KIND_CHILD && !strchr(name, '/')) {
-        if (!q->parent)
-            return err_set(e, FC_USAGE, "%s: FLEET/VERSION is wanted, or --fleet", name);
-        name = arena_printf(a, "%s/%s", q->parent, name);
-    }
+    if (!name)
+        return -1;
     if (q->at)
         rc = one_then(s, k, name, q->at, &text, e);
     else if ((rc = res_get(s, a, s->org, k, name, &r, e)) == 0)

@@ -45,6 +45,9 @@ int list_labels_parse(struct arena *a, const struct kind *k, const char *text,
 int list_fields_parse(struct arena *a, const struct kind *k, const char *text,
     const struct selector **out, struct err *e);
 
+/* The store name that an operand means, in the arena, for a kind that has names. NULL: FC_USAGE. */
+const char *list_name(struct arena *a, const struct list_query *q, const struct target *t,
+    struct err *e);
 /* One resource by its name; of q count parent, view, now and at. FC_NOTFOUND; FC_USAGE: the kind has
  * no names. */
 int list_one(struct store *s, struct arena *a, const struct list_query *q, const struct target *t,

@@ -18,6 +18,11 @@ const char *service_url(const struct conf *conf, const char *url, char buf[4096]
     return buf;
 }
 
+bool service_is_api(const char *url)
+{
+    return strncmp(url, "https://", 8) == 0;
+}
+
 int service_open(struct store *s, const struct conf *conf, const char *url, const char *org,
     struct err *e)
 {

@@ -26,6 +26,8 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
     struct err *e);
 /* The URL that service_open would take; valid as long as conf. */
 const char *service_url(const struct conf *conf, const char *url, char buf[4096]);
+/* Does it name the API of a remote store? Opening one as a store is FC_USAGE. */
+bool service_is_api(const char *url);
 /* The uid of an organization that is given as service_open takes it. The store is looked into only
  * for a name: where certificates are made there may be none. */
 int service_org_uid(const struct conf *conf, const char *org, char uid[UUID_LEN], struct err *e);

@@ -15,12 +15,21 @@ bool session_option(struct session *s, int id, const char *arg)
     }
 }
 
-int session_open(struct session *s, struct err *e)
+int session_conf(struct session *s, const char **url, struct err *e)
 {
     s->arena = arena_new();
     if (conf_load(&s->conf, s->conf_file, e) < 0)
         return -1;
-    return service_open(&s->store, s->conf, s->url, s->org, e);
+    *url = service_url(s->conf, s->url, s->path);
+    return 0;
+}
+
+int session_open(struct session *s, struct err *e)
+{
+    const char *url;
+
+    return session_conf(s, &url, e) < 0 ? -1 :
+        service_open(&s->store, s->conf, s->url, s->org, e);
 }
 
 struct actor session_actor(struct session *s, const char *reason)

@@ -11,12 +11,15 @@ struct session {
     const char *conf_file, *url, *org; /* options -C, -S and --org, or NULL */
     struct conf *conf;
     struct store store;                /* its org is the one that was asked for */
+    struct remote *remote;             /* an API in its place: lib/client alone sets it */
     struct arena *arena;               /* for the whole run */
-    char user[64];
+    char user[64], path[4096];         /* of a URL that nothing names */
 };
 
 /* Takes an option of OPTS_STORE. False: it is none of them. */
 bool session_option(struct session *s, int id, const char *arg);
+/* The configuration, and which URL it, -S and FC_STORE name; the first half of session_open. */
+int session_conf(struct session *s, const char **url, struct err *e);
 /* session_close is due in any case. */
 int session_open(struct session *s, struct err *e);
 /* The process's user, with the command as the source. reason may be NULL. */

@@ -113,3 +113,13 @@ only() {
     fc-store init
     same "$hot" "$(loaded fc-select devices)"
 }
+
+@test "an API as a store brings libcurl, and no database" {
+    fc-store init
+    make_ca
+    same "$hot" "$(loaded fc-select devices)"
+    printf '[client]\nca-file = %s\ncertificate-file = %s\nkey-file = %s\n' \
+        "$FC_STATE/ca/ca.crt" "$T/admin.crt" "$T/admin.key" >"$FC_CONF"
+    start_api
+    loaded fc-select -S "$API_URL" devices | grep -w libcurl
+}

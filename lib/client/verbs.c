@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/verbs.h"
+
+#include "client/remote.h"
+
+int verbs_open(struct session *s, struct err *e)
+{
+    const char *url;
+
+    if (session_conf(s, &url, e) < 0)
+        return -1;
+    return service_is_api(url) ? remote_open(&s->remote, s->conf, url, s->org, e) :
+        service_open(&s->store, s->conf, url, s->org, e);
+}
+
+void verbs_close(struct session *s)
+{
+    remote_close(s->remote);
+    session_close(s);
+}
+
+int verb_one(struct session *s, const struct list_query *q, const struct target *t,
+    list_each *each, void *ctx, struct err *e)
+{
+    return s->remote ? remote_one(s->remote, s->arena, q, t, each, ctx, e) :
+        list_one(&s->store, s->arena, q, t, each, ctx, e);
+}
+
+int verb_list(struct session *s, const struct list_query *q, list_each *each, void *ctx,
+    struct list_page *out, struct err *e)
+{
+    return s->remote ? remote_list(s->remote, s->arena, q, each, ctx, out, e) :
+        list_read(&s->store, s->arena, q, each, ctx, out, e);
+}
+
+int64_t verb_count(struct session *s, const struct list_query *q, struct err *e)
+{
+    return s->remote ? remote_count(s->remote, q, e) : list_count(&s->store, q, e);
+}
+
+int verb_summary(struct session *s, const struct list_query *q, struct buf *b, struct err *e)
+{
+    return s->remote ? remote_summary(s->remote, q, b, e) :
+        list_summary(&s->store, s->arena, q, b, e);
+}
+
+int verb_labels(struct session *s, const struct label_query *q,
+    int (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
+    struct err *e)
+{
+    return s->remote ? remote_labels(s->remote, q, each, ctx, e) :
+        labels_list(&s->store, q, each, ctx, e);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What commands do, on a store or, where its URL is https://, through the API of a remote one: the
+ * same contracts as the functions of lib/service that each names. verbs_open and verbs_close stand
+ * for those of a session; session.remote says which it is.
+ */
+#ifndef FC_CLIENT_VERBS_H
+#define FC_CLIENT_VERBS_H
+
+#include "service/list.h"
+#include "service/service.h"
+#include "service/session.h"
+#include "store/labels.h"
+
+int verbs_open(struct session *s, struct err *e);
+void verbs_close(struct session *s);
+
+int verb_one(struct session *s, const struct list_query *q, const struct target *t,
+    list_each *each, void *ctx, struct err *e);                           /* list_one */
+int verb_list(struct session *s, const struct list_query *q, list_each *each, void *ctx,
+    struct list_page *out, struct err *e);                                /* list_read */
+int64_t verb_count(struct session *s, const struct list_query *q, struct err *e); /* list_count */
+int verb_summary(struct session *s, const struct list_query *q, struct buf *b,
+    struct err *e);                                                       /* list_summary */
+int verb_labels(struct session *s, const struct label_query *q,
+    int (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
+    struct err *e);                                                       /* labels_list */
+
+#endif

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2153 # bats sets status, output, stderr; fc_setup FC_STATE
+# https://HOST as a store: the same commands on a store and through its API.
+
+load helpers
+load api
+
+setup() {
+    fc_setup
+    fc-store init >/dev/null
+    make_ca
+    printf '[client]\nca-file = %s\ncertificate-file = %s\nkey-file = %s\n' \
+        "$FC_STATE/ca/ca.crt" "$T/admin.crt" "$T/admin.key" >"$FC_CONF"
+    start_api
+}
+teardown() { fc_teardown; }
+
+# both COMMAND ...: the same output, messages and status on the store and through its API.
+both() {
+    local out err code
+
+    run --separate-stderr "$@"
+    out=$output err=$stderr code=$status
+    run --separate-stderr "$1" -S "$API_URL" "${@:2}"
+    if [ "$out" != "$output" ] || [ "$err" != "$stderr" ] || [ "$code" != "$status" ]; then
+        printf '%s\nstore: %s\n%s\n%s\napi:   %s\n%s\n%s\n' "$*" "$code" "$out" "$err" "$status" \
+            "$output" "$stderr"
+        return 1
+    fi
+}
+
+devices() {
+    jq -nc --argjson n "$1" 'range($n) | {apiVersion: "flightctl.io/v1beta1", kind: "Device",
+        metadata: {name: "d-\(1000 + .)", labels: {site: (if . % 2 == 0 then "berlin" else "paris" end),
+        number: "n\(.)"}}, spec: {}}'
+}
+
+fleets() {
+    jq -nc '"shops", "shops-a", "trains" | {apiVersion: "flightctl.io/v1beta1", kind: "Fleet",
+        metadata: {name: .}, spec: {selector: {matchLabels: {site: "berlin"}},
+        template: {spec: {os: {image: "quay.io/x/os:1"}}}}}'
+}
+
+@test "fc-select" {
+    devices 12 | fc-apply >/dev/null
+    fleets | fc-apply >/dev/null
+    fc-work drain >/dev/null
+    seen_as "SELECT id, $(($(date +%s) - 150))000000 FROM resource WHERE name = 'd-1003'"
+
+    both fc-select device/d-1003
+    has "$output" '"lastSeen":'
+    both fc-select device d-1003 d-1000 -o yaml
+    both fc-select device/nobody
+    same 3 "$status"
+    both fc-select device/d-1000 fleet/shops device/nobody -o name
+    same 3 "$status"
+    both fc-select devices
+    both fc-select devices --rendered
+    both fc-select device/d-1002 --rendered -q .spec
+    has "$output" quay.io
+    both fc-select devices -o table
+    both fc-select devices -o wide
+    both fc-select devices -l 'site in (berlin),!x,number!=n2' -o name
+    same 5 "${#lines[@]}"
+    both fc-select devices --field-selector 'metadata.name contains 100,metadata.owner!=x' -o name
+    both fc-select devices --limit 5 -o name
+    has "$stderr" '7 more: --continue '
+    both fc-select devices --limit 5 -o name --continue "${stderr##* }"
+    both fc-select devices --continue nonsense
+    same 6 "$status"
+    both fc-select devices --count -l site=paris
+    same 6 "$output"
+    both fc-select fleets --count
+    both fc-select devices --summary
+    both fc-select devices --summary -o table -l site=berlin
+    both fc-select fleets -q .metadata.name
+    both fc-select templateversions -o name
+    same "templateversion/shops-a/v1
+templateversion/shops/v1
+templateversion/trains/v1" "$output"
+    both fc-select templateversions --fleet shops
+    both fc-select templateversion/shops/v1 -o yaml
+    both fc-select templateversions --fleet nobody
+    both fc-select templateversion v1
+    same 2 "$status"
+    both fc-select events -o name
+    both fc-select events --limit 7
+    both fc-select events --order asc --of device/d-1003 --limit 0
+    both fc-select events --of device/d-1003 --field-selector type=Normal --count
+    both fc-select events --limit 0 --field-selector reason=ResourceCreated -o name
+    both fc-select labels
+    both fc-select labels --limit 3 -o table
+    both fc-select labels --field-selector metadata.labels.key=site -o name
+    both fc-select enrollmentrequests -o table
+    both fc-select repositories
+    both fc-select devices -l 'site=='
+    both fc-select devices -l '=x'
+    same 6 "$status"
+    both fc-select nonsense
+    same 2 "$status"
+    expect 2 fc-select -S "$API_URL" devices --at now
+    has "$stderr" "fc-select: --at works on a store of its own, not through an API"
+}
+
+@test "every other command refuses an API by name" {
+    local line
+
+    export FC_STORE=$API_URL
+    while read -ra line; do
+        expect 2 "${line[@]}"
+        has "$stderr" "${line[0]}: "
+        has "$stderr" "this command works on a store of its own, not through an API"
+    done <<'END'
+fc-history device/x
+fc-patch device/x -p {}
+fc-rollout status
+fc-store check
+fc-store init
+fc-store migrate
+fc-watch devices
+fc-work drain
+END
+    expect 2 fc-api </dev/null
+}
+
+@test "who asks, and who answers" {
+    printf '[client]\nca-file = %s\n' "$FC_STATE/ca/ca.crt" >none.conf
+    expect 5 fc-select -C none.conf -S "$API_URL" devices
+    has "$stderr" "neither a client certificate nor a token is configured"
+    # Nobody's token, a bootstrap certificate, one that another authority has signed.
+    echo nonsense >token
+    printf '[client]\nca-file = %s\ntoken-file = token\n' "$FC_STATE/ca/ca.crt" >token.conf
+    expect 5 fc-select -C token.conf -S "$API_URL" devices
+    sed 's/admin/bootstrap/' "$FC_CONF" >bootstrap.conf
+    expect 5 fc-select -C bootstrap.conf -S "$API_URL" devices
+    FC_STATE=$T/other fc-sign ca init >/dev/null
+    FC_STATE=$T/other fc-sign admin -o "$T/stranger" stranger >/dev/null
+    sed 's/admin/stranger/' "$FC_CONF" >stranger.conf
+    expect 5 fc-select -C stranger.conf -S "$API_URL" devices
+    # The server's certificate: of another authority, of another name.
+    sed "s|^ca-file.*|ca-file = $T/other/ca/ca.crt|" "$FC_CONF" >other.conf
+    expect 5 fc-select -C other.conf -S "$API_URL" devices
+    { cat "$FC_CONF"; echo 'server-name = localhost'; } >name.conf
+    expect 0 fc-select -C name.conf -S "$API_URL" devices
+    expect 5 fc-select -C <(sed 's/localhost/elsewhere/' name.conf) -S "$API_URL" devices
+    # Settings that cannot be.
+    expect 6 fc-select -C <(grep -v key-file "$FC_CONF") -S "$API_URL" devices
+    has "$stderr" "certificate-file and key-file go together"
+    expect 6 fc-select -C <(cat "$FC_CONF"; echo timeout = soon) -S "$API_URL" devices
+    expect 3 fc-select -C <(sed 's/admin.key/nothing.key/' "$FC_CONF") -S "$API_URL" devices
+    expect 6 fc-select -S https://user@localhost devices
+    expect 7 fc-select -S "https://127.0.0.1:1" devices
+}
