@@ -96,8 +96,8 @@ if [ $# -eq 0 ] && [ "$builds" = "build build-san" ]; then
 fi
 
 [ $# -gt 0 ] || set -- test/bats/*.bats
-# The largest files first, so that the end is not one long file alone. Each runs for itself, as
-# many at once as there are processors. A file with a line "# once: WHY" needs one build only; one
+# The largest files first, so that the end is not one long file alone. Each runs for itself, one more
+# at once than there are processors, since a third of the time is waiting. A file with a line "# once: WHY" needs one build only; one
 # with "# databases: both" also runs on PostgreSQL, with the first build, and with every build if
 # the line goes on ", sanitized".
 if grep -q '^# databases: both' "$@"; then
@@ -115,7 +115,7 @@ for build in $builds; do
         [ "$build" = "${builds%% *}" ] || ! grep -q '^# once: ' "$file" || continue
         echo "$build sqlite $file"
     done
-done | xargs -P "$jobs" -n 3 sh -c '
+done | xargs -P $((jobs + 1)) -n 3 sh -c '
     out=$0 build=$1 file=$3
     export FC_TEST_DB="$2"
     name=${build##*/}-${file##*/}
