@@ -44,6 +44,7 @@ LIBS_event := $(call pkg,libevent libevent_openssl openssl)
 LIBS_yaml := $(call pkg,yaml-0.1)
 LIBS_curl := $(call pkg,libcurl)
 LIBS_pq := $(call pkg,libpq)
+LIBS_cjose := -lcjose
 
 # What a command links beside the base libraries; a hot command (fc-api, fc-select) links nothing
 # more and loads modules when it needs them.
@@ -58,6 +59,7 @@ LIBS_module_yaml := $(LIBS_yaml)
 LIBS_module_crypto := $(LIBS_crypto)
 LIBS_module_serve := $(LIBS_event)
 LIBS_module_curl := $(LIBS_curl)
+LIBS_module_jose := $(LIBS_cjose) $(LIBS_crypto)
 LIBS_module_identity := $(LIBS_crypto)
 LIBS_module_postgres := $(LIBS_pq)
 
@@ -188,7 +190,8 @@ FUZZ_FLAGS = $(CFLAGS) $(CSTD) -Iagent -fPIC -MMD -MP -fno-omit-frame-pointer \
 FUZZ_SRC := $(LIB_SRC) $(filter-out agent/fc-agent.c agent/main.c,$(AGENT_SRC))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=build-fuzz/%.o) $(if $(SQL),build-fuzz/gen/sql.o) \
 	$(if $(SCHEMAS),build-fuzz/gen/schema.o)
-FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_pq) $(LIBS_BASE)
+FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_pq) $(LIBS_cjose) \
+	$(LIBS_BASE)
 
 fuzz: $(FUZZERS:%=build-fuzz/%)
 fuzz-run: $(FUZZERS:%=fuzz-run-%)

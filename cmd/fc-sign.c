@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
-#include "base/print.h"
 #include "crypto/authority.h"
 #include "service/service.h"
+#include "service/token_cmd.h"
 
 enum {
     DAYS_MAX = 36500,
@@ -71,7 +71,7 @@ static const struct opt csr_opts[] = {
     {0},
 };
 
-enum { CA_INIT, CA_SHOW, SERVER, ENROLLMENT, ADMIN, CSR };
+enum { CA_INIT, CA_SHOW, SERVER, ENROLLMENT, ADMIN, CSR, ISSUE, LIST, REVOKE };
 static const struct sub subs[] = {
     [CA_INIT] = {"ca init", "", NULL, "make the authority's key and certificate", init_opts},
     [CA_SHOW] = {"ca show", "", NULL, "show the authority's certificate", show_opts},
@@ -82,6 +82,12 @@ static const struct sub subs[] = {
     [ADMIN] = {"admin", "NAME", NULL, "an administrator's key and certificate", admin_opts},
     [CSR] = {"csr", "FILE", "file", "sign a certificate request (- is standard input) and print "
         "the certificate", csr_opts},
+    [ISSUE] = {"token issue", "SUBJECT", NULL, "print a token that a person or a program shows to "
+        "the API", token_issue_opts},
+    [LIST] = {"token list", "", NULL, "show which tokens there are, but not the tokens",
+        token_list_opts},
+    [REVOKE] = {"token revoke", "TOKEN ...", "!fc-sign token list -o name", "end tokens, named as "
+        "the list does", token_revoke_opts},
     {0},
 };
 static const struct command command = {
@@ -99,6 +105,7 @@ struct sign {
     const char *names[NAMES_MAX + 1];
     char org[UUID_LEN];
     int nnames, days;
+    struct token_cmd token;
     struct issue i;
     struct destination to;
     struct authority ca;
@@ -109,7 +116,9 @@ static void args_read(struct sign *s, int argc, char **argv)
     int id;
 
     opt_start(&s->o, &command, argc, argv);
-    while ((id = opt_next(&s->o)) != -1)
+    while ((id = opt_next(&s->o)) != -1) {
+        if (s->o.sub >= &subs[ISSUE] && token_cmd_option(&s->token, &s->o, id))
+            continue;
         switch (id) {
         case OPT_CONF: s->conf_file = s->o.arg; break;
         case O_STATE: s->state = s->o.arg; break;
@@ -129,6 +138,7 @@ static void args_read(struct sign *s, int argc, char **argv)
             s->names[s->nnames++] = s->name = s->o.arg;
             break;
         }
+    }
     s->i.seconds = (int64_t)s->days * 86400;
 }
 
@@ -138,7 +148,7 @@ static int conf_read(struct sign *s, struct err *e)
         return -1;
     authority_find(&s->ca, s->conf, s->state ? s->state : conf_state_dir(s->conf));
     s->i.org = s->org;
-    return s->o.sub < &subs[ENROLLMENT] ? 0 : service_org_uid(s->conf, s->given, s->org, e);
+    return s->o.sub < &subs[ENROLLMENT] || s->o.sub > &subs[CSR] ? 0 : service_org_uid(s->conf, s->given, s->org, e);
 }
 
 static const char *verb(const struct sign *s)
@@ -173,29 +183,9 @@ static int run_init(struct sign *s, struct err *e)
     return 0;
 }
 
-static const struct column show_columns[] = {
-    {"SUBJECT", "subject", COL_TEXT, false},
-    {"VALID UNTIL", "notAfter", COL_TEXT, false},
-    {"KEY ID", "subjectKeyIdentifier", COL_TEXT, false},
-    {"SINCE", "notBefore", COL_TEXT, true},
-    {"SHA-256", "sha256", COL_TEXT, true},
-    {"FILE", "file", COL_TEXT, true},
-    {0},
-};
-
 static int run_show(struct sign *s, struct err *e)
 {
-    jv doc AUTO_JV = jv_invalid();
-    struct printer *p;
-    struct err ignored;
-    int rc;
-
-    if (authority_show(&s->ca, &doc, e) < 0 ||
-        printer_open(&p, stdout, s->format, s->filter, e) < 0)
-        return -1;
-    printer_columns(p, show_columns, NULL);
-    rc = printer_put(p, json_str(doc, "subject"), doc, e);
-    return printer_close(p, rc < 0 ? &ignored : e) < 0 ? -1 : rc;
+    return authority_print(&s->ca, s->format, s->filter, e);
 }
 
 /* Key and certificate as files, at -o or at their usual place. */
@@ -268,11 +258,22 @@ static int run_csr(struct sign *s, struct err *e)
     return fd_write(STDOUT_FILENO, cert.p, cert.len, "standard output", e);
 }
 
+static int run_token(struct sign *s, struct err *e)
+{
+    static int (*const table[])(struct token_cmd *, const struct opts *, struct err *) = {
+        [ISSUE] = token_cmd_issue, [LIST] = token_cmd_list, [REVOKE] = token_cmd_revoke,
+    };
+
+    s->token.conf = s->conf;
+    return table[s->o.sub - subs](&s->token, &s->o, e);
+}
+
 static int run(struct sign *s, struct err *e)
 {
     static int (*const table[])(struct sign *, struct err *) = {
         [CA_INIT] = run_init, [CA_SHOW] = run_show, [SERVER] = run_server,
         [ENROLLMENT] = run_enrollment, [ADMIN] = run_admin, [CSR] = run_csr,
+        [ISSUE] = run_token, [LIST] = run_token, [REVOKE] = run_token,
     };
     ptrdiff_t i = s->o.sub - subs;
 

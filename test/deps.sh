@@ -21,6 +21,7 @@ build           libcurl4-openssl-dev      libcurl-devel
 build           libssl-dev                openssl-devel
 build           libevent-dev              libevent-devel
 build           libpq-dev                 libpq-devel
+build           libcjose-dev              cjose-devel
 build           -                         gawk
 run,test        systemd                   systemd
 run,test        jq                        jq

@@ -63,6 +63,10 @@ const struct conf_key conf_keys[] = {
     {"gc", "templates", NULL, "10", NULL,
         "newest template versions of a fleet that are kept even if nothing uses them"},
     {"gc", "dead-tasks", NULL, "30d", NULL, "how long dead letters of the queue are kept"},
+    {"tokens", "key-file", NULL, NULL, NULL,
+        "key that fc-sign signs tokens with (default: ca/token.key in the state folder)"},
+    {"tokens", "lifetime", NULL, "30d", NULL, "how long a token is valid unless --for says so"},
+    {"tokens", "lifetime-max", NULL, "365d", NULL, "how long one can be valid at most"},
     {"secrets", "key-file", NULL, NULL, NULL,
         "keys that secrets are sealed with at rest (default: the systemd credential fc-secret-key, "
         "else secret.key in the state folder)"},

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "crypto/ossl.h"
 
 enum {
@@ -56,7 +57,7 @@ int authority_make(const struct authority *a, const char *cn, int days, bool dry
     return file_read(a->cert, PEM_MAX, cert, e);
 }
 
-int authority_show(const struct authority *a, jv *doc, struct err *e)
+static int to_document(const struct authority *a, jv *doc, struct err *e)
 {
     struct buf pem AUTO_BUF = BUF_INIT;
     char from[TIME_LEN], until[TIME_LEN];
@@ -78,6 +79,31 @@ int authority_show(const struct authority *a, jv *doc, struct err *e)
     json_sets(doc, "file", a->cert);
     json_set(doc, "ca", d.is_ca ? jv_true() : jv_false());
     return 0;
+}
+
+static const struct column columns[] = {
+    {"SUBJECT", "subject", COL_TEXT, false},
+    {"VALID UNTIL", "notAfter", COL_TEXT, false},
+    {"KEY ID", "subjectKeyIdentifier", COL_TEXT, false},
+    {"SINCE", "notBefore", COL_TEXT, true},
+    {"SHA-256", "sha256", COL_TEXT, true},
+    {"FILE", "file", COL_TEXT, true},
+    {0},
+};
+
+int authority_print(const struct authority *a, const char *format, const char *filter,
+    struct err *e)
+{
+    jv doc AUTO_JV = jv_invalid();
+    struct printer *p;
+    struct err ignored;
+    int rc;
+
+    if (to_document(a, &doc, e) < 0 || printer_open(&p, stdout, format, filter, e) < 0)
+        return -1;
+    printer_columns(p, columns, NULL);
+    rc = printer_put(p, json_str(doc, "subject"), doc, e);
+    return printer_close(p, rc < 0 ? &ignored : e) < 0 ? -1 : rc;
 }
 
 /* --- what is issued ----------------------------------------------------------------------- */

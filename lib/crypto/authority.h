@@ -25,9 +25,10 @@ void authority_free(struct authority *a);
  * cert stays empty; FC_CONFLICT when there is a certificate. */
 int authority_make(const struct authority *a, const char *cn, int days, bool dry, struct buf *cert,
     struct err *e);
-/* Its certificate as a document: subject, serial, notBefore, notAfter, subjectKeyIdentifier,
- * sha256, file, ca. The caller frees it with jv_free. */
-int authority_show(const struct authority *a, jv *doc, struct err *e);
+/* Prints its certificate as a document: subject, serial, notBefore, notAfter, subjectKeyIdentifier,
+ * sha256, file, ca; format and filter as -o and -q are given, or NULL. */
+int authority_print(const struct authority *a, const char *format, const char *filter,
+    struct err *e);
 
 /* Where something issued goes. */
 struct destination {

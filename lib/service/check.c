@@ -68,6 +68,7 @@ static const struct relation {
     {SQL_find_member, SQL_COUNT, "a membership is not of a device and its fleet's versions"},
     {SQL_find_rollout, SQL_COUNT, "the rollout is of a version of another fleet"},
     {SQL_find_revision, SQL_COUNT, "revisions are missing in between"},
+    {SQL_find_token, SQL_COUNT, "a token is of no organization, or ended or was revoked oddly"},
     {SQL_find_task, SQL_COUNT, "the task is in no state that there is, or of no organization"},
 };
 

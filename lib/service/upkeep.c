@@ -273,6 +273,7 @@ int upkeep_rekey(struct upkeep *u, struct err *e)
 /* --- gc --------------------------------------------------------------------------------------- */
 
 #define DAY (INT64_C(24) * 60 * 60 * 1000000) /* us that what is no longer used stays */
+#define TOKEN_KEPT (30 * DAY) /* a list shows tokens so long after their end */
 
 /* A setting that is an age: the time so long before now. */
 static int before(const struct upkeep *u, const char *section, const char *key, int64_t now,
@@ -316,6 +317,9 @@ static int collect(const struct upkeep *u, struct store *s, jv *counts, struct e
     if ((n = gc_tasks(s, dead, u->dry, e)) < 0)
         return -1;
     json_seti(counts, "deadTasks", n);
+    if ((n = gc_tokens(s, now - TOKEN_KEPT, u->dry, e)) < 0)
+        return -1;
+    json_seti(counts, "tokens", n);
     if ((n = gc_seen(s, u->dry, e)) < 0)
         return -1;
     json_seti(counts, "lastSeen", n);
@@ -343,6 +347,7 @@ static const struct column gc_columns[] = {
     {"TEMPLATE VERSIONS", "templateVersions", COL_TEXT, false},
     {"RENDERED SPECS", "renderedSpecs", COL_TEXT, false},
     {"DEAD TASKS", "deadTasks", COL_TEXT, false},
+    {"TOKENS", "tokens", COL_TEXT, false},
     {"LAST SEEN", "lastSeen", COL_TEXT, false},
     {0},
 };

@@ -84,6 +84,11 @@ LIMIT ?1
 SELECT org, kind, name, NULL FROM revision GROUP BY org, kind, name
 HAVING max(rev) - min(rev) + 1 <> count(*) OR min(rev) < 1 LIMIT ?1
 
+-- :name find_token
+SELECT t.org, 9, coalesce(o.name, ''), t.jti FROM token t LEFT JOIN organization o ON o.id = t.org
+WHERE o.id IS NULL OR t.expires < t.issued OR (t.revoked = 0) <> (t.revoked_by IS NULL)
+LIMIT ?1
+
 -- :name find_task
 SELECT t.org, 0, t.type || ' ' || t.subject, NULL FROM task t
 LEFT JOIN organization o ON o.id = t.org

@@ -56,6 +56,10 @@ const struct dump_record dump_records[DUMP_RECORDS] = {
         TEXT("reason"), TEXT("type"), TEXT("actor"), TEXT("source"), TEXT("message"),
         MAYBE("details", M_LOOSE), MAYBE("was", M_LOOSE), OTHER("tx", M_KEY), OTHER("seq", M_KEY)),
         {12, 13}, 2},
+    [DUMP_TOKEN] = {"token", SQL_dump_token, SQL_put_token, MEMBERS(
+        TEXT("jti"), TEXT("subject"), TEXT("roles"), TEXT("groups"), OTHER("key", M_JSON),
+        INT("issued"), TEXT("issuedBy"), INT("expires"), INT("revoked"),
+        MAYBE("revokedBy", M_TEXT)), {0}, 1},
     [DUMP_TASK] = {"task", SQL_dump_task, SQL_put_task, MEMBERS(
         TEXT("queue"), TEXT("type"), TEXT("subject"), MAYBE("payload", M_LOOSE),
         MAYBE("dedupe", M_TEXT), RANGE("state", 0, 2), RANGE("attempts", 0, INT32_MAX),

@@ -83,6 +83,15 @@ INSERT INTO event (org, at, uid, kind, name, parent, reason, type, actor, source
     was, tx)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0)
 
+-- :name dump_token
+SELECT jti, subject, roles, groups, key, issued, issued_by, expires, revoked, revoked_by
+FROM token WHERE org = ?1 AND jti > ?2 ORDER BY jti LIMIT ?3
+
+-- :name put_token
+INSERT INTO token (org, jti, subject, roles, groups, key, issued, issued_by, expires, revoked,
+    revoked_by)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+
 -- :name dump_task
 SELECT queue, type, subject, payload, dedupe, state, attempts, due, owner, lease, error, created, id
 FROM task WHERE org = ?1 AND id > ?2 ORDER BY id LIMIT ?3
@@ -141,6 +150,9 @@ DELETE FROM revision WHERE id IN (SELECT id FROM revision WHERE org = ?1 LIMIT ?
 
 -- :name discard_event
 DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE org = ?1 LIMIT ?2)
+
+-- :name discard_token
+DELETE FROM token WHERE jti IN (SELECT jti FROM token WHERE org = ?1 LIMIT ?2)
 
 -- :name discard_task
 DELETE FROM task WHERE id IN (SELECT id FROM task WHERE org = ?1 LIMIT ?2)

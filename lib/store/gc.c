@@ -34,6 +34,11 @@ int64_t gc_tasks(struct store *s, int64_t before, bool dry, struct err *e)
     return dry ? ONE(s, SQL_gc_tasks_count, e, before) : remove_all(s, SQL_gc_tasks, before, e);
 }
 
+int64_t gc_tokens(struct store *s, int64_t before, bool dry, struct err *e)
+{
+    return dry ? ONE(s, SQL_gc_tokens_count, e, before) : remove_all(s, SQL_gc_tokens, before, e);
+}
+
 static int drop_template(struct store *s, int64_t id, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();

@@ -15,6 +15,8 @@ int64_t gc_rendered(struct store *s, int64_t before, bool dry, struct err *e);
 int64_t gc_templates(struct store *s, int64_t before, int64_t keep, bool dry, struct err *e);
 /* Dead letters that were due before that. */
 int64_t gc_tasks(struct store *s, int64_t before, bool dry, struct err *e);
+/* Tokens that expired before that. */
+int64_t gc_tokens(struct store *s, int64_t before, bool dry, struct err *e);
 /* When devices were last seen that are gone. */
 int64_t gc_seen(struct store *s, bool dry, struct err *e);
 

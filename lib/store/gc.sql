@@ -26,6 +26,12 @@ SELECT count(*) FROM task WHERE state = 2 AND due < ?1
 -- :name gc_tasks
 DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state = 2 AND due < ?1 LIMIT ?2)
 
+-- :name gc_tokens_count
+SELECT count(*) FROM token WHERE expires < ?1
+
+-- :name gc_tokens
+DELETE FROM token WHERE jti IN (SELECT jti FROM token WHERE expires < ?1 LIMIT ?2)
+
 -- :name gc_seen
 SELECT seen.id FROM seen.seen seen LEFT JOIN device d ON d.id = seen.id
 WHERE d.id IS NULL AND seen.id <> 0 LIMIT ?1

@@ -85,8 +85,8 @@ static int org_there(struct store *s, const char *what, int64_t *id, struct err 
 /* All that belongs to an organization, in parts; its own row and resource last. */
 static int discard_org(struct store *s, int64_t org, const char *name, struct err *e)
 {
-    static const enum sql verbs[] = {SQL_discard_task, SQL_discard_event, SQL_discard_revision,
-        SQL_discard_rollout, SQL_discard_member, SQL_discard_resource};
+    static const enum sql verbs[] = {SQL_discard_task, SQL_discard_token, SQL_discard_event,
+        SQL_discard_revision, SQL_discard_rollout, SQL_discard_member, SQL_discard_resource};
     int64_t n;
     size_t i;
 
@@ -420,7 +420,7 @@ static int record(struct import *x, jv doc, struct err *e)
 {
     static const int ranks[] = {[DUMP_ORGANIZATION] = 0, [DUMP_RESOURCE] = 1, [DUMP_RENDERED] = 2,
         [DUMP_DEVICE] = 2, [DUMP_MEMBER] = 3, [DUMP_ROLLOUT] = 4, [DUMP_REVISION] = 5,
-        [DUMP_EVENT] = 6, [DUMP_TASK] = 7};
+        [DUMP_EVENT] = 6, [DUMP_TOKEN] = 7, [DUMP_TASK] = 8};
     const char *what = json_str(doc, "record");
     struct dump_value v[DUMP_MEMBERS];
     int id;

@@ -194,3 +194,28 @@ ALTER TABLE rollout ADD COLUMN remaining INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX event_involved ON event (org, name, tx, seq);
 CREATE INDEX event_reason ON event (org, reason, tx, seq);
 CREATE INDEX event_warning ON event (org, tx, seq) WHERE type = 'Warning';
+-- Tokens that were issued here, with the public key that verifies them, and the keys of issuers
+-- elsewhere, which are a copy.
+CREATE TABLE token (
+    jti TEXT PRIMARY KEY,
+    org INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    roles TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    key TEXT NOT NULL,
+    issued INTEGER NOT NULL,
+    issued_by TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    revoked INTEGER NOT NULL,
+    revoked_by TEXT
+);
+CREATE INDEX token_org ON token (org, issued, jti);
+CREATE INDEX token_expires ON token (expires);
+CREATE TABLE issuer (
+    url TEXT PRIMARY KEY,
+    keys TEXT,
+    fetched INTEGER NOT NULL,
+    tried INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    error TEXT
+);

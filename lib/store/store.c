@@ -374,7 +374,7 @@ int org_used(struct store *s, int64_t id, struct err *e)
 
 int org_delete(struct store *s, int64_t id, struct err *e)
 {
-    static const enum sql verbs[] = {SQL_org_delete_tasks, SQL_org_delete};
+    static const enum sql verbs[] = {SQL_org_delete_tasks, SQL_org_delete_tokens, SQL_org_delete};
 
     for (size_t i = 0; i < LEN(verbs); i++) {
         struct stmt *st = db_stmt(s->db, verbs[i], e);

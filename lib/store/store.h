@@ -93,7 +93,7 @@ int org_add(struct store *s, int64_t id, const char *uid, const char *name, stru
 int org_uid(struct store *s, struct arena *a, int64_t id, const char **uid, struct err *e);
 /* 1: it holds a resource, 0: none, -1. */
 int org_used(struct store *s, int64_t id, struct err *e);
-/* Deletes it with the tasks that were left of it. */
+/* Deletes it with the tasks and tokens that were left of it. */
 int org_delete(struct store *s, int64_t id, struct err *e);
 /* The spec of organization `id` (canonical text in the arena, NULL: none) and its name. */
 int org_spec(struct store *s, struct arena *a, int64_t id, const char **name, const char **spec,

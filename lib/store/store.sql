@@ -28,6 +28,9 @@ DELETE FROM organization WHERE id = ?1
 -- :name org_delete_tasks
 DELETE FROM task WHERE org = ?1
 
+-- :name org_delete_tokens
+DELETE FROM token WHERE org = ?1
+
 -- :name org_spec
 SELECT o.name, r.spec FROM organization o
 JOIN resource r ON r.org = ?2 AND r.kind = 9 AND r.name = o.name WHERE o.id = ?1

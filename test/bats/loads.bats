@@ -72,6 +72,7 @@ only() {
             only "$hot libcrypto libssl libevent libevent_openssl libevent_core" \
                 "$(linked "modules/$m")"
             ;;
+        fc_jose.so) only "$hot libcrypto libcjose libjansson" "$(linked "modules/$m")" ;;
         fc_postgres.so) linked "modules/$m" | grep -w libpq ;; # and a dozen of its own
         fc_curl.so) ;; # libcurl brings a dozen: that is what the module is for
         *) echo "$m: not in this table"; return 1 ;;

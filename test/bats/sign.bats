@@ -344,7 +344,8 @@ END
 @test "the manual's examples work" {
     sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$TOP/man/fc-sign.1" |
         sed -n '/^\$ /{:a;/\\e$/{N;ba};s/^\$ //;s/\\e\n/\\\n/g;p}' >examples.sh
-    [ "$(grep -c fc-sign examples.sh)" -eq 7 ]
+    [ "$(grep -c fc-sign examples.sh)" -eq 9 ]
+    fc-store init
     sh -eu examples.sh
     openssl verify -CAfile state/ca/ca.crt bob.crt state/server.crt
 }

@@ -19,6 +19,9 @@ END
     fc-apply -m "the first" fill.json >/dev/null
     sed -n 4,5p fill.json | fc-apply --org acme - >/dev/null
     fc-work drain
+    fc-sign token issue -r viewer -g night --org acme monitor >/dev/null
+    fc-sign token list --org acme -o name | xargs fc-sign token revoke --org acme >/dev/null
+    fc-sign token issue alice >/dev/null
     sed 's/os:1/os:2/' fill.json | fc-apply -m why - >/dev/null
 }
 teardown() { fc_teardown; }
@@ -37,7 +40,7 @@ sealed() {
 @test "what is exported, imported and exported again is the same, byte for byte" {
     fc-store export >a.jsonl
     hasnt "$(cat a.jsonl)" hunter2
-    for kind in organization resource rendered device member rollout revision event task; do
+    for kind in organization resource rendered device member rollout revision event token task; do
         grep -q "^{\"record\":\"$kind\"," a.jsonl || { echo "no $kind"; return 1; }
     done
     fc-store init -S "$(other)" >/dev/null
@@ -58,7 +61,7 @@ sealed() {
 two" "$(fc-select devices -l app=shop -S "$(other)" -o json | jq -r .metadata.name)"
     # back into a store of the first kind
     if [ "${FC_TEST_DB:-sqlite}" = postgres ]; then
-        store_sql 'TRUNCATE event, revision, task, label, device, device_fleet, rollout, rendered CASCADE' >/dev/null
+        store_sql 'TRUNCATE event, revision, task, token, label, device, device_fleet, rollout, rendered CASCADE' >/dev/null
         store_sql "DELETE FROM resource WHERE name <> 'default' OR kind <> 9; DELETE FROM organization WHERE id <> 1" >/dev/null
         fc-store import a.jsonl
         fc-store export | cmp - a.jsonl

@@ -47,7 +47,7 @@ count() { store_sql "SELECT count(*) FROM $1"; }
     expect 0 fc-store check
     same quay.io/x/os:5 "$(fc-render device/two -o json | jq -r .spec.os.image)"
     expect 0 at_time +3d fc-store gc -o json --compact
-    same '{"deadTasks":0,"events":0,"lastSeen":0,"renderedSpecs":0,"revisions":0,"templateVersions":0}' "$output"
+    same '{"deadTasks":0,"events":0,"lastSeen":0,"renderedSpecs":0,"revisions":0,"templateVersions":0,"tokens":0}' "$output"
     expect 0 fc-store check
 }
 
