@@ -5,10 +5,9 @@
 
 #include "base/log.h"
 #include "base/opt.h"
+#include "client/verbs.h"
 #include "service/input.h"
 #include "service/report.h"
-#include "service/service.h"
-#include "service/session.h"
 
 enum { O_PARTIAL = OPT_FIRST, O_UNKNOWN, O_ATOMIC };
 
@@ -67,14 +66,14 @@ static int apply(struct apply *a, const char *const *paths, size_t n, struct app
 {
     struct input in = {0};
     struct actor who;
-    int rc = session_open(&a->session, e);
+    int rc = verbs_open(&a->session, e);
 
     if (rc == 0)
         rc = input_read(&in, paths, n, e);
     if (rc == 0) {
         who = session_actor(&a->session, reason);
         o->who = &who;
-        rc = apply_docs(&a->session.store, a->session.store.org, in.docs, in.n, o, e);
+        rc = verb_apply(&a->session, in.docs, in.n, o, e);
     }
     input_free(&in);
     return rc;
@@ -119,7 +118,7 @@ int main(int argc, char **argv)
         log_err(&out);
     if (rc < 0 && (a.first.code == FC_OK || strcmp(e.msg, a.first.msg)))
         log_err(&e);
-    session_close(&a.session);
+    verbs_close(&a.session);
     free(paths);
     return rc < 0 ? (int)e.code : (int)out.code;
 }

@@ -4,11 +4,10 @@
 
 #include "base/log.h"
 #include "base/opt.h"
+#include "client/verbs.h"
 #include "service/input.h"
 #include "service/question.h"
-#include "service/remove.h"
 #include "service/report.h"
-#include "service/session.h"
 
 enum { O_IGNORE = OPT_FIRST };
 
@@ -79,7 +78,7 @@ static int find(struct delete *d, const struct opts *o, struct err *e)
     d->targets.n = 0;
     if (target_selector(a, k, d->selector, &sel, e) < 0)
         return -1;
-    return targets_select(&d->targets, &d->session.store, a, k, &sel, e);
+    return verb_select(&d->session, &d->targets, k, &sel, e);
 }
 
 static int ask(const struct delete *d, struct err *e)
@@ -106,10 +105,10 @@ static int delete(struct delete *d, const struct opts *o, struct err *e)
         .ctx = d,
     };
 
-    if (session_open(&d->session, e) < 0 || find(d, o, e) < 0 || ask(d, e) < 0)
+    if (verbs_open(&d->session, e) < 0 || find(d, o, e) < 0 || ask(d, e) < 0)
         return -1;
     who = session_actor(&d->session, d->reason);
-    return remove_all(&d->session.store, &d->targets, &r, e);
+    return verb_remove(&d->session, &d->targets, &r, e);
 }
 
 /* The operands must name something, or a kind beside a selector. */
@@ -161,7 +160,7 @@ int main(int argc, char **argv)
         log_err(&e);
     targets_free(&d.targets);
     input_free(&d.input);
-    session_close(&d.session);
+    verbs_close(&d.session);
     free(d.files);
     return rc < 0 ? (int)e.code : (int)out.code;
 }

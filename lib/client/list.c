@@ -326,6 +326,35 @@ int remote_summary(struct remote *r, const struct list_query *q, struct buf *b, 
     return 0;
 }
 
+struct selected {
+    struct targets *t;
+    struct arena *a;
+    const struct kind *kind;
+};
+
+static int add_target(void *ctx, const char *id, jv doc, struct span text, struct err *e)
+{
+    struct selected *s = ctx;
+
+    (void)doc;
+    (void)text;
+    (void)e;
+    targets_add(s->t, s->kind, arena_strdup(s->a, strchr(id, '/') + 1));
+    return 0;
+}
+
+int remote_select(struct remote *r, struct targets *t, struct arena *a, const struct kind *k,
+    const struct selector *sel, struct err *e)
+{
+    struct list_query q = {.kind = k, .labels = sel};
+    struct selected s = {t, a, k};
+    struct pages p = {.r = r, .q = &q, .left = -1, .item = add_target, .ctx = &s};
+    int rc = read_pages(&p, e);
+
+    free(p.token);
+    return rc;
+}
+
 /* --- labels ----------------------------------------------------------------------------------- */
 
 int remote_labels(struct remote *r, const struct label_query *q,

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "net/client.h"
 #include "service/list.h"
+#include "service/remove.h"
 #include "service/service.h"
 #include "store/labels.h"
 
@@ -89,6 +90,18 @@ int64_t remote_count(struct remote *r, const struct list_query *q, struct err *e
 int remote_summary(struct remote *r, const struct list_query *q, struct buf *b, struct err *e);
 int remote_labels(struct remote *r, const struct label_query *q,
     int (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
+    struct err *e);
+
+/* Appends the names of all of a kind that a selector picks (target.h); they live in the arena. */
+int remote_select(struct remote *r, struct targets *t, struct arena *a, const struct kind *k,
+    const struct selector *sel, struct err *e);
+
+/* --- apply.c, remove.c: as apply_docs and remove_all, but that each resource is a request ------- */
+
+/* What is sent already when one fails is done, and told. FC_USAGE: o->atomic. */
+int remote_apply(struct remote *r, const struct docs *in, size_t n, const struct apply_options *o,
+    struct err *e);
+int remote_remove(struct remote *r, const struct targets *t, const struct remove_options *o,
     struct err *e);
 
 #endif

@@ -51,3 +51,23 @@ int verb_labels(struct session *s, const struct label_query *q,
     return s->remote ? remote_labels(s->remote, q, each, ctx, e) :
         labels_list(&s->store, q, each, ctx, e);
 }
+
+int verb_select(struct session *s, struct targets *t, const struct kind *k,
+    const struct selector *sel, struct err *e)
+{
+    return s->remote ? remote_select(s->remote, t, s->arena, k, sel, e) :
+        targets_select(t, &s->store, s->arena, k, sel, e);
+}
+
+int verb_apply(struct session *s, const struct docs *in, size_t n, const struct apply_options *o,
+    struct err *e)
+{
+    return s->remote ? remote_apply(s->remote, in, n, o, e) :
+        apply_docs(&s->store, s->store.org, in, n, o, e);
+}
+
+int verb_remove(struct session *s, const struct targets *t, const struct remove_options *o,
+    struct err *e)
+{
+    return s->remote ? remote_remove(s->remote, t, o, e) : remove_all(&s->store, t, o, e);
+}

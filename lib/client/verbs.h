@@ -8,6 +8,7 @@
 #define FC_CLIENT_VERBS_H
 
 #include "service/list.h"
+#include "service/remove.h"
 #include "service/service.h"
 #include "service/session.h"
 #include "store/labels.h"
@@ -25,5 +26,11 @@ int verb_summary(struct session *s, const struct list_query *q, struct buf *b,
 int verb_labels(struct session *s, const struct label_query *q,
     int (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
     struct err *e);                                                       /* labels_list */
+int verb_select(struct session *s, struct targets *t, const struct kind *k,
+    const struct selector *sel, struct err *e);                           /* targets_select */
+int verb_apply(struct session *s, const struct docs *in, size_t n, const struct apply_options *o,
+    struct err *e);                                                       /* apply_docs */
+int verb_remove(struct session *s, const struct targets *t, const struct remove_options *o,
+    struct err *e);                                                       /* remove_all */
 
 #endif

@@ -21,6 +21,8 @@ static const struct { int status; enum fc_code code; } rows[] = {
     {422, FC_INVALID},
     {500, FC_FAIL},
     {500, FC_DIFFER},
+    {405, FC_FAIL},
+    {501, FC_FAIL},
     {503, FC_AGAIN},
     {408, FC_AGAIN},
     {429, FC_AGAIN},

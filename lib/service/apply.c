@@ -8,15 +8,7 @@
 
 enum { VIOLATIONS = 20 }; /* shown of one document */
 
-/* One document on its way. */
-struct item {
-    const struct docs *in;
-    const struct doc *doc;
-    const struct kind *kind;
-    const char *name;
-};
-
-static void complain(const struct apply_options *o, const struct item *it, const char *path,
+static void complain(const struct apply_options *o, const struct apply_item *it, const char *path,
     const char *what, struct err *e)
 {
     struct err m;
@@ -30,7 +22,7 @@ static void complain(const struct apply_options *o, const struct item *it, const
 }
 
 /* Finds the kind and checks the document. Returns the number of problems; -1: it cannot be done. */
-static int check(const struct apply_options *o, struct item *it, struct err *e)
+static int check(const struct apply_options *o, struct apply_item *it, struct err *e)
 {
     unsigned flags = o->allow_unknown ? 0 : VALIDATE_STRICT;
     const char *kind = json_str(it->doc->v, "kind");
@@ -72,7 +64,7 @@ static int check(const struct apply_options *o, struct item *it, struct err *e)
 
 static int by_name(const void *p, const void *q)
 {
-    const struct item *a = *(const struct item *const *)p, *b = *(const struct item *const *)q;
+    const struct apply_item *a = *(const struct apply_item *const *)p, *b = *(const struct apply_item *const *)q;
     int c = (int)a->kind->id - (int)b->kind->id;
 
     if (c == 0)
@@ -81,9 +73,9 @@ static int by_name(const void *p, const void *q)
 }
 
 /* Two documents of one name: which of them counts is not for us to guess. */
-static int duplicates(const struct apply_options *o, struct item *items, size_t n, struct err *e)
+static int duplicates(const struct apply_options *o, struct apply_item *items, size_t n, struct err *e)
 {
-    const struct item **sorted = xcalloc(n, sizeof *sorted);
+    const struct apply_item **sorted = xcalloc(n, sizeof *sorted);
     int bad = 0;
     size_t i;
 
@@ -107,7 +99,7 @@ static int duplicates(const struct apply_options *o, struct item *items, size_t 
 
 /* Up to *n resources in one transaction, which ends after so many us where more than APPLY_SMALL
  * are done; *n: how many it was. Results are told after the commit. */
-static int chunk(struct store *s, int64_t org, struct item *items, size_t *n, int64_t us,
+static int chunk(struct store *s, int64_t org, struct apply_item *items, size_t *n, int64_t us,
     const struct apply_options *o, struct err *e)
 {
     enum change *what = xcalloc(*n, sizeof *what);
@@ -141,7 +133,7 @@ out:
     return rc;
 }
 
-static int chunks(struct store *s, int64_t org, struct item *items, size_t n,
+static int chunks(struct store *s, int64_t org, struct apply_item *items, size_t n,
     const struct apply_options *o, struct err *e)
 {
     size_t done, k, step = o->atomic ? n : APPLY_CHUNK;
@@ -170,7 +162,7 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
     const struct apply_options *o, struct err *e)
 {
     struct err first = {0};
-    struct item *items;
+    struct apply_item *items;
     size_t total = 0, good = 0, i, k;
     int rc = -1, bad = 0;
 
@@ -181,7 +173,7 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
         for (k = 0; k < in[i].n; k++) {
             int n_bad;
 
-            items[good] = (struct item){.in = &in[i], .doc = &in[i].doc[k]};
+            items[good] = (struct apply_item){.in = &in[i], .doc = &in[i].doc[k]};
             if ((n_bad = check(o, &items[good], &first)) < 0) {
                 *e = first;
                 goto out;
@@ -202,7 +194,7 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
             APPLY_ATOMIC_MAX);
         goto out;
     }
-    rc = chunks(s, org, items, good, o, e);
+    rc = o->send ? o->send(o, items, good, e) : chunks(s, org, items, good, o, e);
     if (rc == 0 && bad) {
         *e = first;
         rc = -1;

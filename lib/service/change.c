@@ -34,6 +34,12 @@ static const char *canon_of(struct arena *a, jv v, const char *key, const char *
     return arena_strndup(a, b.p, b.len);
 }
 
+bool change_is_view(const char *annotation)
+{
+    return strncmp(annotation, "device-controller/", 18) == 0 ||
+        strncmp(annotation, "fleet-controller/", 17) == 0 || strcmp(annotation, ORG_UID) == 0;
+}
+
 /* Annotations of a document without those that are views of what the system keeps. */
 static const char *annotations_of(struct arena *a, jv meta, const char *dflt)
 {
@@ -44,10 +50,7 @@ static const char *annotations_of(struct arena *a, jv meta, const char *dflt)
     if (jv_get_kind(in) != JV_KIND_OBJECT)
         return dflt;
     jv_object_foreach(in, k, v) {
-        const char *name = jv_string_value(k);
-
-        if (strncmp(name, "device-controller/", 18) == 0 ||
-            strncmp(name, "fleet-controller/", 17) == 0 || strcmp(name, ORG_UID) == 0) {
+        if (change_is_view(jv_string_value(k))) {
             jv_free(k);
             jv_free(v);
         } else

@@ -16,15 +16,18 @@ static int exists(struct store *s, struct arena *a, const struct target *t,
     return rc;
 }
 
+int remove_check(const struct kind *k, struct err *e)
+{
+    if (k->flags & (KIND_LOG | KIND_CATALOG))
+        return err_set(e, FC_USAGE, "%s cannot be deleted", k->plural);
+    return 0;
+}
+
 static int check_all(struct store *s, struct arena *a, const struct targets *t,
     const struct remove_options *o, struct err *e)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const struct kind *k = t->v[i].kind;
-
-        if (k->flags & (KIND_LOG | KIND_CATALOG))
-            return err_set(e, FC_USAGE, "%s cannot be deleted", k->plural);
-        if (exists(s, a, &t->v[i], o, e) < 0)
+        if (remove_check(t->v[i].kind, e) < 0 || exists(s, a, &t->v[i], o, e) < 0)
             return -1;
         arena_reset(a);
     }

@@ -20,6 +20,8 @@ enum {
     REMOVE_SMALL = 32,   /* so many are one transaction, whatever the time */
 };
 
+/* May resources of the kind be deleted? FC_USAGE. */
+int remove_check(const struct kind *k, struct err *e);
 /* Nothing is deleted unless all exist (FC_NOTFOUND names the first that does not). Up to
  * REMOVE_SMALL it is all or nothing; the error of a later chunk names the last deleted one. */
 int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,

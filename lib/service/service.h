@@ -44,6 +44,8 @@ enum {
     PUT_TRUSTED = 1 << 1,     /* keep creationTimestamp, owner and sealed secrets of the document */
 };
 
+/* Is it an annotation that shows what the system keeps, and that nobody writes? */
+bool change_is_view(const char *annotation);
 /* Creates or replaces a resource from a validated document (borrowed): what is omitted of labels
  * and annotations stays; server-managed members are ignored; metadata.resourceVersion, if given, must
  * be the current one. Does all that follows: generation, revision, event, template version,
@@ -60,6 +62,12 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
 
 /* --- apply (apply.c): documents of users ------------------------------------------------------ */
 
+struct apply_item { /* one document on its way, of which nothing is wrong */
+    const struct docs *in;
+    const struct doc *doc;
+    const struct kind *kind;
+    const char *name;
+};
 struct apply_options {
     bool dry_run;        /* everything happens in transactions that are rolled back */
     bool partial;        /* invalid documents are reported and passed over */
@@ -73,6 +81,10 @@ struct apply_options {
     /* After each chunk, for a progress bar. */
     void (*progress)(void *ctx, size_t done, size_t total);
     void *ctx;
+    /* Brings them to an API (its `to`) instead of the store, which is not looked at then. */
+    int (*send)(const struct apply_options *o, const struct apply_item *items, size_t n,
+        struct err *e);
+    void *to;
 };
 enum {
     APPLY_CHUNK = 1000,        /* resources of one transaction */

@@ -102,6 +102,86 @@ templateversion/trains/v1" "$output"
     has "$stderr" "fc-select: --at works on a store of its own, not through an API"
 }
 
+# again COMMAND ...: on the store, on what it was before through its API; compared as `both` does.
+again() {
+    rm -f "$T/before"
+    fc-store backup "$T/before" >/dev/null
+    run --separate-stderr "$@"
+    local out=$output err=$stderr code=$status
+
+    fc-store restore --force "$T/before" >/dev/null
+    run --separate-stderr "$1" -S "$API_URL" "${@:2}"
+    if [ "$out" != "$output" ] || [ "$err" != "$stderr" ] || [ "$code" != "$status" ]; then
+        printf '%s\nstore: %s\n%s\n%s\napi:   %s\n%s\n%s\n' "$*" "$code" "$out" "$err" "$status" \
+            "$output" "$stderr"
+        return 1
+    fi
+}
+
+@test "fc-apply" {
+    devices 40 >d.json
+    fleets >f.json
+    again fc-apply -n d.json f.json
+    same 43 "${#lines[@]}"
+    again fc-apply d.json f.json
+    has "$output" "device/d-1039 created
+fleet/shops created"
+    again fc-apply d.json f.json -o json
+    has "$output" '"change":"unchanged"'
+    jq -c 'if .metadata.name == "d-1007" then .metadata.labels.site = "rome" elif
+        .metadata.name == "d-1008" then .spec.os.image = "quay.io/x/y:2" elif
+        .metadata.name == "d-1009" then .metadata.annotations.a = "b" else . end' d.json >e.json
+    again fc-apply -n e.json -o name
+    again fc-apply -n e.json
+    same 3 "$(grep -c updated <<<"$output")"
+    again fc-apply e.json -m 'because: ä & b'
+    same 3 "$(grep -c updated <<<"$output")"
+    has "$(fc-history device/d-1007 -o json | head -1)" '"reason":"because: ä & b"'
+    fc-select device/d-1007 >back.json
+    again fc-apply back.json
+    has "$output" unchanged
+    # What is wrong is said here, and nothing is sent.
+    jq -c 'if .metadata.name == "d-1005" then .spec.os.image = 5 elif .metadata.name == "d-1006"
+        then .metadata.labels["a b"] = "" else .metadata.labels.new = "x" end' d.json >bad.json
+    again fc-apply bad.json
+    same 6 "$status"
+    same 0 "$(fc-select devices -l new --count)"
+    again fc-apply --partial bad.json -n
+    again fc-apply --partial bad.json
+    same 38 "$(fc-select devices -l new --count)"
+    again fc-apply nothing.json
+    same 3 "$status"
+    jq -c '.metadata.resourceVersion = "77"' back.json >old.json
+    again fc-apply old.json
+    same 4 "$status"
+    again fc-apply -n old.json
+    same 4 "$status"
+    expect 2 fc-apply -S "$API_URL" --atomic d.json
+    same "fc-apply: --atomic works on a store of its own, not through an API" "$stderr"
+}
+
+@test "fc-delete" {
+    devices 20 | fc-apply >/dev/null
+    fleets | fc-apply >/dev/null
+    devices 3 >some.json
+    again fc-delete device d-1000 nobody -y
+    same 3 "$status"
+    again fc-delete device d-1000 nobody -y -n --ignore-missing
+    again fc-delete -y -f some.json
+    same 3 "${#lines[@]}"
+    again fc-delete -y device/d-1010 fleet/shops -m why
+    again fc-delete -y devices -l site=paris
+    again fc-delete -y devices -l site=paris
+    same "" "$output"
+    again fc-delete -y fleets -l 'a in'
+    same 6 "$status"
+    again fc-delete -y event/x
+    same 2 "$status"
+    run fc-delete -S "$API_URL" device/d-1012 </dev/null
+    same 2 "$status"
+    same 1 "$(fc-select device/d-1012 -o name | grep -c .)"
+}
+
 @test "every other command refuses an API by name" {
     local line
 
