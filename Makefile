@@ -63,13 +63,14 @@ LIBS_module_jose := $(LIBS_cjose) $(LIBS_crypto)
 LIBS_module_identity := $(LIBS_crypto)
 LIBS_module_postgres := $(LIBS_pq)
 
-LIB_SRC := $(filter-out %_module.c,$(wildcard lib/*/*.c))
+LIB_SRC := $(filter-out %_module.c %_gen.c,$(wildcard lib/*/*.c))
 AGENT_SRC := $(wildcard agent/*.c)
 CMD_SRC := $(wildcard cmd/fc-*.c)
 SQL := $(wildcard lib/store/*.sql)
 SCHEMAS := $(wildcard share/schema/*.json)
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(if $(SQL),$(BUILD)/gen/sql.o) $(if $(SCHEMAS),$(BUILD)/gen/schema.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(if $(SQL),$(BUILD)/gen/sql.o) $(if $(SCHEMAS),$(BUILD)/gen/schema.o) \
+	$(BUILD)/gen/calls.o
 COMMANDS := $(notdir $(basename $(CMD_SRC))) $(if $(AGENT_SRC),fc-agent)
 PROGRAMS := $(COMMANDS:%=$(BUILD)/bin/%)
 MODULE_FILES := $(MODULES:%=$(BUILD)/bin/modules/fc_%.so)
@@ -123,6 +124,14 @@ $(BUILD)/gen/sql.h $(BUILD)/gen/sql.c &: $(SQL) lib/store/sql.awk
 $(BUILD)/gen/schema.c: $(SCHEMAS) lib/fleet/schema.awk
 	@mkdir -p $(@D); $(say) GEN $@
 	$(Q)awk -f lib/fleet/schema.awk $(SCHEMAS) >$@
+
+# The filter of system calls is made once, here, not by each process: libseccomp is slow.
+$(BUILD)/gen/calls: lib/base/calls_gen.c
+	@mkdir -p $(@D); $(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(CSTD) $(WARN) $(SANFLAGS) -o $@ $< $(call pkg,libseccomp)
+$(BUILD)/gen/calls.c: $(BUILD)/gen/calls
+	@$(say) GEN $@
+	$(Q)$< >$@
 
 check: all
 	sh test/run.sh -b $(BUILD)
@@ -189,7 +198,7 @@ FUZZ_FLAGS = $(CFLAGS) $(CSTD) -Iagent -fPIC -MMD -MP -fno-omit-frame-pointer \
 	-fno-sanitize-recover=all -DFC_MODULE_DIR='"$(libdir)/fc"' -DFC_VERSION='"$(VERSION)"'
 FUZZ_SRC := $(LIB_SRC) $(filter-out agent/fc-agent.c agent/main.c,$(AGENT_SRC))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=build-fuzz/%.o) $(if $(SQL),build-fuzz/gen/sql.o) \
-	$(if $(SCHEMAS),build-fuzz/gen/schema.o)
+	$(if $(SCHEMAS),build-fuzz/gen/schema.o) build-fuzz/gen/calls.o
 FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_pq) $(LIBS_cjose) \
 	$(LIBS_BASE)
 

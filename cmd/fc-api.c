@@ -145,6 +145,7 @@ static int run_once(struct args *a, int in, int out, bool cgi, struct err *e)
             cgi_unavailable(e);
         return -1;
     }
+    api_confine(api, &a->serve, false);
     rc = cgi ? cgi_run(api, e) : inetd_run(api, in, out, e);
     api_close(api);
     return rc;
@@ -170,6 +171,7 @@ static int run(struct args *a, const struct opts *o, struct err *e)
         fd = listen_on(a->listen, e);
         if (fd < 0)
             return -1;
+        a->serve.listen = a->listen;
         rc = run_loop(a, fd, -1, e);
         close(fd);
         listen_done(a->listen);

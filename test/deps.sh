@@ -22,6 +22,7 @@ build           libssl-dev                openssl-devel
 build           libevent-dev              libevent-devel
 build           libpq-dev                 libpq-devel
 build           libcjose-dev              cjose-devel
+build           libseccomp-dev            libseccomp-devel
 build           -                         gawk
 run,test        systemd                   systemd
 run,test        jq                        jq

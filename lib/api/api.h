@@ -115,6 +115,7 @@ int inetd_run(struct api *a, int in, int out, struct err *e);
 struct serve_options {
     const struct conf *conf;
     const char *store_url;
+    const char *listen;   /* address of a socket that was made here, or NULL */
     int listen_fd;        /* a listening socket (wait, socket activation), or -1 */
     int conn_fd;          /* one accepted connection (nowait with TLS), or -1 */
     bool tls;
@@ -125,6 +126,12 @@ struct serve_options {
     int64_t idle;         /* us without connections after which it ends; 0 = never */
     int max_connections;  /* per process */
 };
+
+/* Gives up what no request needs: files but the store's and those that identify callers, and most
+ * system calls. stays: it serves many, so what identifies callers is read now, and what the kernel
+ * cannot is said; one of a single request says so only to who wants details. */
+void api_confine(struct api *a, const struct serve_options *o, bool stays);
+
 /* The event loop, in module "serve" (libevent, OpenSSL): symbol "serve_run" of this type. */
 typedef int serve_fn(const struct serve_options *o, struct err *e);
 

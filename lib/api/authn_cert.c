@@ -237,7 +237,7 @@ static int to_identity(struct store *s, const struct cert_info *c, struct identi
     return 0;
 }
 
-static int load(struct authn_cert *n, struct err *e)
+int authn_cert_warm(struct authn_cert *n, struct err *e)
 {
     struct buf pem AUTO_BUF = BUF_INIT;
 
@@ -287,7 +287,7 @@ static int verify(struct authn_cert *n, struct call *c, const char *cert, size_t
 
     if (encoded && decode(cert, len, &plain) < 0)
         return err_set(e, FC_DENIED, "client certificate header is malformed");
-    if (load(n, e) < 0) {
+    if (authn_cert_warm(n, e) < 0) {
         *status = 503;
         return -1;
     }

@@ -53,6 +53,8 @@ struct identity {
 struct authn_cert;
 struct authn_cert *authn_cert_new(const struct conf *conf, struct err *e);
 void authn_cert_free(struct authn_cert *n);
+/* Reads now what the first certificate would have read. */
+int authn_cert_warm(struct authn_cert *n, struct err *e);
 
 /* --- seen_batch.c: last-seen, in batches -------------------------------------------------------- */
 

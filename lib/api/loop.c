@@ -461,6 +461,7 @@ int loop_run(const struct serve_options *o, SSL_CTX *tls, struct idle_slot *slot
         return -1;
     l.may_park = o->conn_fd < 0; /* one process a connection is too dear for waiting */
     setup(&l);
+    api_confine(l.api, o, true);
     rc = o->conn_fd >= 0 ? connection_setup(&l, e) : listen_setup(&l, e);
     if (rc == 0)
         run(&l);

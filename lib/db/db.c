@@ -14,17 +14,41 @@ static bool begins(const char *url, const char *scheme)
     return strncmp(url, scheme, strlen(scheme)) == 0;
 }
 
+static bool is_sqlite(const char *url)
+{
+    return begins(url, "sqlite:") && url[7];
+}
+
+static bool is_postgres(const char *url)
+{
+    return begins(url, "postgres://") || begins(url, "postgresql://");
+}
+
+static const struct db_ops *postgres(struct err *e)
+{
+    const struct db_ops *const *ops = mod_symbol("postgres", "postgres_ops", e);
+
+    return ops ? *ops : NULL;
+}
+
+void db_paths(const char *url, db_path_fn *tell, void *ctx)
+{
+    const struct db_ops *ops = is_sqlite(url) ? &db_sqlite :
+        is_postgres(url) ? postgres(NULL) : NULL;
+
+    if (ops)
+        ops->paths(url, tell, ctx);
+}
+
 int db_open(struct db **out, const char *url, int flags, struct err *e)
 {
+    const struct db_ops *ops;
     char *shown AUTO_FREE = NULL;
 
-    if (begins(url, "sqlite:") && url[7])
+    if (is_sqlite(url))
         return db_sqlite.open(out, url, flags, e);
-    if (begins(url, "postgres://") || begins(url, "postgresql://")) {
-        const struct db_ops *const *ops = mod_symbol("postgres", "postgres_ops", e);
-
-        return ops ? (*ops)->open(out, url, flags, e) : -1;
-    }
+    if (is_postgres(url))
+        return (ops = postgres(e)) ? ops->open(out, url, flags, e) : -1;
     if (begins(url, "https://"))
         return err_set(e, FC_USAGE, "%s: this command works on a store of its own, not "
             "through an API", url);

@@ -31,6 +31,11 @@ int db_open(struct db **out, const char *url, int flags, struct err *e);
 void db_patience(struct db *d, int ms);
 /* Where to hear of commits, when the URL leads through a pooler; before db_watch_fd. */
 void db_listen(struct db *d, const char *url);
+/* For a process that gives up other files: tells those that a connection of this URL needs to go on
+ * and to be made again, the folder where it writes, and what it only reads. Temporary files are
+ * made in that folder from now on. */
+typedef void db_path_fn(void *ctx, const char *path, bool folder_to_write);
+void db_paths(const char *url, db_path_fn *tell, void *ctx);
 void db_close(struct db *d); /* NULL is fine; an open transaction is rolled back */
 
 /* Makes the lossy side database readable in statements as seen.seen (read alone: it is written by a

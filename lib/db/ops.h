@@ -10,6 +10,7 @@
 
 struct db_ops {
     int (*open)(struct db **out, const char *url, int flags, struct err *e);
+    void (*paths)(const char *url, db_path_fn *tell, void *ctx);
     void (*close)(struct db *d); /* the named statements are freed already */
     void (*patience)(struct db *d, int ms);
     void (*listen)(struct db *d, const char *url); /* NULL: it is never needed */

@@ -270,6 +270,7 @@ static int64_t pg_data_version(struct db *d, struct err *e)
 
 const struct db_ops db_postgres = {
     .open = pg_open,
+    .paths = pg_paths,
     .close = pg_close,
     .patience = pg_patience,
     .listen = pg_listen,

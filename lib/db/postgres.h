@@ -56,6 +56,8 @@ static inline struct pg *pg_of(struct db *d)
 
 /* --- the connection (postgres_conn.c) -------------------------------------------------------- */
 
+/* Files that a connection reads: certificates, keys, passwords; which are of the user. */
+void pg_paths(const char *url, db_path_fn *tell, void *ctx);
 /* Connects, learns what the server is and, where a store is expected, its schema version. */
 int pg_connect(struct pg *p, struct err *e);
 /* The same for a lost one, again and again until the patience ends while the server restarts. */

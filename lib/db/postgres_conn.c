@@ -325,6 +325,39 @@ connected:
     return c;
 }
 
+static void tell_options(PQconninfoOption *options, db_path_fn *tell, void *ctx)
+{
+    static const char *const files[] = {"passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl",
+        "sslcrldir"};
+    PQconninfoOption *o;
+    size_t i;
+
+    for (o = options; o && o->keyword; o++)
+        for (i = 0; i < LEN(files); i++)
+            if (o->val && strcmp(o->keyword, files[i]) == 0)
+                tell(ctx, o->val, false);
+    PQconninfoFree(options);
+}
+
+void pg_paths(const char *url, db_path_fn *tell, void *ctx)
+{
+    static const char *const of_user[] = {".pgpass", ".postgresql", ".pg_service.conf"};
+    const char *home = getenv("HOME"), *service = getenv("PGSERVICEFILE");
+    size_t i;
+
+    tell_options(PQconninfoParse(url, NULL), tell, ctx);
+    tell_options(PQconndefaults(), tell, ctx);
+    if (service)
+        tell(ctx, service, false);
+    for (i = 0; home && i < LEN(of_user); i++) {
+        char *path AUTO_FREE = xasprintf("%s/%s", home, of_user[i]);
+
+        tell(ctx, path, false);
+    }
+    tell(ctx, "/etc/postgresql-common", false);
+    tell(ctx, "/etc/passwd", false); /* who connects, where the URL names no user */
+}
+
 /* What the server is. schema: its meta table is expected, and asked for the version; one that is
  * not there is an error of the statement. */
 static PGresult *hello(struct pg *p, bool schema, struct err *e)

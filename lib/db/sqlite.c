@@ -346,6 +346,18 @@ static int sqlite_open(struct db **out, const char *url, int flags, struct err *
     return 0;
 }
 
+/* The log and its index come and go beside the file; what else SQLite spills is to go there, too. */
+static void sqlite_paths(const char *url, db_path_fn *tell, void *ctx)
+{
+    char *dir AUTO_FREE = xstrdup(url + 7), *slash = strrchr(dir, '/');
+
+    if (slash)
+        slash[slash == dir] = '\0';
+    tell(ctx, slash ? dir : ".", true);
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = sqlite3_mprintf("%s", slash ? dir : ".");
+}
+
 static void sqlite_patience(struct db *d, int ms)
 {
     of(d)->patience = ms;
@@ -630,6 +642,7 @@ static bool sqlite_moved(struct db *d)
 
 const struct db_ops db_sqlite = {
     .open = sqlite_open,
+    .paths = sqlite_paths,
     .close = sqlite_close,
     .patience = sqlite_patience,
     .lazy = "",
