@@ -62,7 +62,7 @@ static const struct opt admin_opts[] = {
 static const struct opt csr_opts[] = {
     O_DAYS("365"),
     O_DRY,
-    {O_SIGNER, "signer", "NAME", "device|renewal|enrollment|admin|server",
+    {O_SIGNER, "signer", "NAME", "device|renewal|enrollment|admin|user|server",
         "whose rules it is signed under (default: device)"},
     {O_CN, "cn", "NAME", NULL, "common name instead of the request's"},
     {O_NAME, "name", "NAME", NULL, "server: DNS name or IP address instead of the request's; may "

@@ -187,18 +187,19 @@ static int who_of(const char *signer, struct identity *id)
     static const struct {
         const char *signer;
         enum who who;
-        enum role role;
+        unsigned roles;
     } signers[] = {
         {SIGNER_ENROLLMENT, WHO_ENROLLMENT, ROLE_ENROLLMENT},
         {SIGNER_DEVICE, WHO_DEVICE, ROLE_DEVICE},
         {SIGNER_RENEWAL, WHO_DEVICE, ROLE_DEVICE},
         {SIGNER_ADMIN, WHO_USER, ROLE_ADMIN},
+        {SIGNER_USER, WHO_USER, 0},
     };
 
     for (size_t i = 0; i < LEN(signers); i++)
         if (strcmp(signer, signers[i].signer) == 0) {
             id->who = signers[i].who;
-            id->roles = signers[i].role;
+            id->roles = signers[i].roles;
             return 0;
         }
     return -1;
@@ -295,6 +296,7 @@ static int verify(struct authn_cert *n, struct call *c, const char *cert, size_t
         encoded ? plain.len : len, c->now, &info, e) < 0 ||
         to_identity(c->s, &info, &id, status, e) < 0)
         return -1;
+    sha256_hex(cert, len, id.key);
     free(slot->cert);
     slot->hash = hash_of(cert, len);
     slot->cert = xmalloc(len);

@@ -20,6 +20,13 @@ static bool of_class(struct call *c)
     return refuse(c, 403, "this is for agents");
 }
 
+/* What belongs to all organizations is written by whoever may in the default one. */
+static bool concerns_all(const struct route *t)
+{
+    return t->kind && kind_by_id(t->kind)->flags & KIND_GLOBAL &&
+        t->verb != VERB_GET && t->verb != VERB_LIST;
+}
+
 bool step_authorize(struct call *c)
 {
     const struct route *t = c->route;
@@ -28,7 +35,9 @@ bool step_authorize(struct call *c)
         return false;
     if (c->id->who == WHO_DEVICE && t->flags & ROUTE_OWN && strcmp(c->id->name, c->arg[0]) != 0)
         return refuse(c, 401, "the client certificate is another device's");
-    c->roles = c->id->roles;
+    if (concerns_all(t) && c->org != ORG_DEFAULT_ID)
+        return refuse(c, 403, "%s may not %s %s outside of the default organization", c->id->actor,
+            verb_name(t->verb), t->resource);
     if (t->resource && !role_allows(c->roles, t->resource, t->verb))
         return refuse(c, 403, "%s may not %s %s", c->id->actor, verb_name(t->verb), t->resource);
     return true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One process of the API: what it has open, who waits, what it counts. */
-#include "api/core.h"
-
+#include "api/rights.h"
 #include "base/log.h"
 
 /* A request waits so long for the write lock, and all others of its loop with it; the client is
@@ -23,6 +22,7 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
         free(a);
         return -1;
     }
+    a->rights = rights_cache_new();
     a->seen = seen_batch_new();
     a->arena = arena_new();
     *out = a;
@@ -36,6 +36,7 @@ void api_close(struct api *a)
     api_idle(a);
     seen_batch_free(a->seen);
     authn_cert_free(a->cert);
+    rights_cache_free(a->rights);
     arena_free(a->arena);
     store_close(&a->store);
     free(a);

@@ -7,7 +7,7 @@
  *   route.c  step_route         which row of routes.c
  *   authn.c  step_authenticate  who calls
  *   route.c  step_found         404 or 405, for those who were recognized
- *   org.c    step_organization  in which organization
+ *   org.c    step_organization  in which organization, with which roles (rights.c)
  *   authz.c  step_authorize     may they
  *   body.c   step_body          is the body what the route takes
  *   then the route's handler, which reads and writes the store and fills the answer.
@@ -16,6 +16,7 @@
 #define FC_API_CORE_H
 
 #include "api/api.h"
+#include "base/text.h"
 #include "crypto/crypto.h"
 #include "fleet/role.h"
 #include "service/service.h"
@@ -46,6 +47,15 @@ struct identity {
     unsigned roles;                /* enum role that the proof itself gives, in that one */
     char name[254];                /* device name, user name, common name */
     char actor[262];               /* "device:NAME", "user:NAME", for events */
+    /* Of WHO_USER: */
+    char key[SHA256_HEX];          /* tells identities apart whose rights may differ: a hash of all
+                                      that the proof says and who vouches for it */
+    const jv *claims;              /* what a token says, an object; "groups" counts for role
+                                      assignments; NULL: nothing */
+    const struct grants *grants;   /* what its AuthProvider makes of that (fleet/assign.h); or NULL */
+    int64_t provider_org;          /* the organization that this AuthProvider is of, 0: there is none.
+                                      Unless it is the default one, whom the provider vouches for
+                                      has no rights elsewhere, whatever name it gives them */
 };
 
 /* --- authn_cert.c: certificate -> identity ---------------------------------------------------- */
@@ -70,6 +80,7 @@ int seen_batch_flush(struct seen_batch *b, struct store *s, struct err *e);
 struct api {
     struct store store;
     struct authn_cert *cert;
+    struct rights_cache *rights;
     struct seen_batch *seen;
     struct arena *arena; /* of the request at hand */
     int64_t version;     /* of the store's contents, when api_news was asked last */
@@ -105,7 +116,7 @@ struct call {
     struct actor actor;
     int64_t org;               /* the organization; 0 on routes of ROUTE_NO_ORG */
     const char *org_uid;
-    unsigned roles;            /* enum role of the caller in it */
+    unsigned roles;            /* enum role of the caller in it; of ROUTE_NO_ORG, in any */
     jv doc;                    /* the body, checked as the route's request says; else invalid */
     bool can_park;
     bool writing;              /* a write transaction is open */

@@ -1,21 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The organization that a request acts in. */
+/* The organization that a request acts in: a certificate's, or the one that org_id names. */
 #include <string.h>
 
-#include "api/core.h"
+#include "api/rights.h"
 
-bool step_organization(struct call *c)
+/* Agents, and people whose proof names an organization: one that is there still. */
+static bool fixed(struct call *c, const struct rights *r, const char *uid)
 {
-    const char *uid;
-    struct err e = {0};
-
-    if (c->route->flags & ROUTE_NO_ORG)
-        return true;
-    if (query_get(c, "org_id", &uid, &e) < 0)
-        return refuse(c, 400, "%s", e.msg);
-    if (uid && *uid && strcmp(uid, c->id->org_uid) != 0)
+    if (r && !r->n)
+        return refuse(c, 403, "the organization of the certificate does not exist");
+    if (uid && strcmp(uid, c->id->org_uid) != 0)
         return refuse(c, 403, "org_id: the certificate is of another organization");
     c->org = c->id->org;
     c->org_uid = c->id->org_uid;
+    return true;
+}
+
+/* People, who are in any number of them. */
+static bool chosen(struct call *c, const struct rights *r, const char *uid)
+{
+    const struct right *found = NULL;
+
+    if (!uid && r->n > 1)
+        return refuse(c, 400, "org_id: must say which of %zu organizations is meant", r->n);
+    for (size_t i = 0; i < r->n && !found; i++)
+        if (!uid || strcasecmp(r->v[i].uid, uid) == 0)
+            found = &r->v[i];
+    if (!found)
+        return refuse(c, 403, uid ? "org_id: %s is not in that organization" :
+            "%s is in no organization", c->id->actor);
+    c->org = found->org;
+    c->org_uid = found->uid;
+    return true;
+}
+
+bool step_organization(struct call *c)
+{
+    const struct rights *r = NULL;
+    const char *uid = NULL;
+    struct err e = {0};
+
+    c->roles = c->id->roles;
+    if (c->id->who == WHO_USER && rights_of(c, &r, &e) < 0) {
+        answer_error(c, c->r, &e);
+        return false;
+    }
+    if (c->id->who == WHO_ANYONE || c->route->flags & ROUTE_NO_ORG) {
+        for (size_t i = 0; r && i < r->n; i++)
+            c->roles |= r->v[i].roles;
+        return true;
+    }
+    if (query_get(c, "org_id", &uid, &e) < 0)
+        return refuse(c, 400, "%s", e.msg);
+    if (uid && !*uid)
+        uid = NULL;
+    if (uid && !is_uuid(uid))
+        return refuse(c, 400, "org_id: must be a UUID");
+    if (!(c->id->org ? fixed(c, r, uid) : chosen(c, r, uid)))
+        return false;
+    for (size_t i = 0; r && i < r->n; i++)
+        if (r->v[i].org == c->org)
+            c->roles |= r->v[i].roles;
     return true;
 }

@@ -17,12 +17,6 @@ static const struct column columns[] = {
     {0},
 };
 
-static void put_text(jv *v, const char *name, const char *text)
-{
-    if (text)
-        *v = jv_object_set(*v, jv_string(name), jv_string(text));
-}
-
 static void add_word(struct buf *b, const char *word)
 {
     if (b->len)
@@ -30,7 +24,7 @@ static void add_word(struct buf *b, const char *word)
     buf_adds(b, word);
 }
 
-/* What a role of this class has to hold for the route. */
+/* May somebody with this role, who is of the role's class? */
 static bool may(const struct route *t, enum role role)
 {
     unsigned who = role == ROLE_DEVICE ? WHO_DEVICE : role == ROLE_ENROLLMENT ? WHO_ENROLLMENT :
@@ -50,21 +44,35 @@ static void add_who(const struct route *t, struct buf *b)
                 add_word(b, role_name(1U << i));
 }
 
+/* Classes of callers. */
+static void add_callers(const struct route *t, struct buf *b)
+{
+    static const char *const classes[] = {"enrollment", "device", "user", "anyone"};
+
+    for (unsigned i = 0; i < LEN(classes); i++)
+        if (t->who & 1U << i)
+            add_word(b, classes[i]);
+}
+
 static int print(struct printer *p, const struct route *t, struct err *e)
 {
     jv v AUTO_JV = jv_object();
-    struct buf path AUTO_BUF = BUF_INIT, who AUTO_BUF = BUF_INIT;
+    struct buf path AUTO_BUF = BUF_INIT, who AUTO_BUF = BUF_INIT, callers AUTO_BUF = BUF_INIT;
 
     buf_printf(&path, "%s%s", t->flags & ROUTE_ROOT ? "" : API_PREFIX, t->path);
     add_who(t, &who);
-    put_text(&v, "method", t->method);
-    put_text(&v, "path", path.p);
-    put_text(&v, "operation", t->operation);
-    put_text(&v, "resource", t->resource);
-    put_text(&v, "verb", t->resource ? verb_name(t->verb) : NULL);
-    put_text(&v, "request", t->request);
-    put_text(&v, "response", t->response);
-    put_text(&v, "who", who.len ? who.p : "");
+    add_callers(t, &callers);
+    json_sets(&v, "method", t->method);
+    json_sets(&v, "path", path.p);
+    json_sets(&v, "operation", t->operation);
+    json_sets(&v, "resource", t->resource);
+    json_sets(&v, "verb", t->resource ? verb_name(t->verb) : NULL);
+    json_sets(&v, "request", t->request);
+    json_sets(&v, "response", t->response);
+    json_sets(&v, "who", who.len ? who.p : "");
+    json_sets(&v, "callers", callers.p);
+    json_set(&v, "own", jv_bool(t->flags & ROUTE_OWN));
+    json_set(&v, "organization", jv_bool(!(t->flags & ROUTE_NO_ORG)));
     return printer_put(p, t->operation, v, e);
 }
 

@@ -26,8 +26,9 @@ enum { DEVICE_NAME_LEN = 53 }; /* 52 characters and a NUL */
 #define SIGNER_RENEWAL "flightctl.io/device-management-renewal"
 #define SIGNER_SERVICE "flightctl.io/device-svc-client"
 #define SIGNER_SERVER "flightctl.io/server-svc"
-/* Ours: client certificates of people, role in the organization "admin" for now. */
+/* Ours: client certificates of people: administrators, and others, whose roles are assigned. */
 #define SIGNER_ADMIN "flightctl.io/admin"
+#define SIGNER_USER "flightctl.io/user"
 
 /* --- keys.c ------------------------------------------------------------------------------- */
 
@@ -92,7 +93,7 @@ int ca_sign(struct ca *ca, const char *csr, size_t n, const struct cert_profile 
  *   enrollment  CN client-enrollment or client-enrollment-NAME, the prefix is added
  *   device      (and renewal) CN device:NAME where NAME is the device name of the key; the
  *               request may leave the prefix out; the fingerprint is the whole CN
- *   admin       CN as it is
+ *   admin, user CN as it is
  *   server      EKU serverAuth; names are DNS names and IP addresses, the CN is the first */
 struct issue {
     const char *signer;       /* as signer_find takes it */
@@ -102,7 +103,7 @@ struct issue {
     int64_t seconds;          /* validity; 0: CERT_DAYS */
 };
 /* The SIGNER_* of a name or of its short form ("enrollment", "device", "renewal", "admin",
- * "server"). NULL: not one that issues certificates here. */
+ * "user", "server"). NULL: not one that issues certificates here. */
 const char *signer_find(const char *name);
 /* Signs a request (PEM or DER). FC_INVALID when it breaks the signer's rules. */
 int issue_csr(struct ca *ca, const char *csr, size_t n, const struct issue *i, struct buf *pem,

@@ -21,6 +21,7 @@ static const struct rule {
     {.name = SIGNER_DEVICE, .alias = "device", .device = true},
     {.name = SIGNER_RENEWAL, .alias = "renewal", .device = true},
     {.name = SIGNER_ADMIN, .alias = "admin"},
+    {.name = SIGNER_USER, .alias = "user"},
     {.name = SIGNER_SERVER, .alias = "server", .server = true},
 };
 

@@ -12,7 +12,8 @@ enum {
 
 /* admin, org-admin, operator, viewer, installer, device, enrollment */
 const struct role_rule role_rules[] = {
-    {"authproviders", {ALL, ALL, READ, READ, 0, 0, 0}},
+    /* Whoever writes one in the default organization can make anybody an admin. */
+    {"authproviders", {ALL, READ, READ, READ, 0, 0, 0}},
     {"certificatesigningrequests", {ALL, ALL, READ, READ, READ | VERB_CREATE | VERB_UPDATE,
         VERB_GET | VERB_CREATE, 0}},
     {"certificatesigningrequests/approval", {VERB_UPDATE, VERB_UPDATE, 0, 0, 0, 0, 0}},

@@ -52,3 +52,12 @@ INSERT INTO seen (id, at, back) VALUES (?1, ?2, ?2)
 ON CONFLICT (id) DO UPDATE SET at = excluded.at,
     back = CASE WHEN excluded.at - seen.at > ?3 THEN excluded.at ELSE seen.back END
 WHERE excluded.at > seen.at
+
+-- Moves with every change of an organization.
+-- :name orgs_version
+SELECT count(*), coalesce(max(r.id), 0), CAST(coalesce(sum(s.version), 0) AS bigint)
+FROM resource r JOIN resource_status s ON s.id = r.id WHERE r.org = ?1 AND r.kind = 9
+
+-- :name orgs_each
+SELECT o.id, o.uid, o.name, r.spec FROM organization o
+JOIN resource r ON r.org = ?1 AND r.kind = 9 AND r.name = o.name ORDER BY o.id

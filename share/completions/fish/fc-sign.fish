@@ -65,7 +65,7 @@ complete -c fc-sign -n '__fc_sign_at + admin' -l org -x -d 'organization (defaul
 complete -c fc-sign -n '__fc_sign_at = ' -a csr -d 'sign a certificate request (- is standard input) and print the certificate'
 complete -c fc-sign -n '__fc_sign_at + csr' -s d -l days -x -d 'validity (default: 365)'
 complete -c fc-sign -n '__fc_sign_at + csr' -s n -l dry-run -d 'check and say what would be written'
-complete -c fc-sign -n '__fc_sign_at + csr' -l signer -x -a 'device renewal enrollment admin server' -d 'whose rules it is signed under (default: device)'
+complete -c fc-sign -n '__fc_sign_at + csr' -l signer -x -a 'device renewal enrollment admin user server' -d 'whose rules it is signed under (default: device)'
 complete -c fc-sign -n '__fc_sign_at + csr' -l cn -x -d 'common name instead of the request\'s'
 complete -c fc-sign -n '__fc_sign_at + csr' -l name -x -d 'server: DNS name or IP address instead of the request\'s; may be repeated'
 complete -c fc-sign -n '__fc_sign_at + csr' -l org -x -d 'organization (default: FC_ORG, then the default one)'
