@@ -299,16 +299,6 @@ bool db_moved(struct db *d)
     return d->ops->moved && d->ops->moved(d);
 }
 
-int64_t db_tx(struct db *d, struct err *e)
-{
-    return d->ops->tx ? d->ops->tx(d, e) : 0;
-}
-
-int64_t db_tx_settled(struct db *d, struct err *e)
-{
-    return d->ops->tx_settled ? d->ops->tx_settled(d, e) : 1;
-}
-
 int db_watch_fd(struct db *d, struct err *e)
 {
     return d->ops->watch_fd(d, e);

@@ -48,7 +48,9 @@ int db_schema(struct db *d, int64_t *version, struct err *e);
 int db_migrate(struct db *d, const char *sql, int version, struct err *e);
 
 int db_exec(struct db *d, const char *sql, struct err *e); /* several statements, no results */
-int db_begin(struct db *d, bool write, struct err *e);     /* write: takes the write lock now */
+/* write: takes the write lock now, and keeps it until what it wrote can be seen, so that writers
+ * follow each other and sequences commit in their order. */
+int db_begin(struct db *d, bool write, struct err *e);
 int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);       /* fine when there is no transaction */
 bool db_in_transaction(struct db *d);
@@ -96,12 +98,6 @@ int db_watch_fd(struct db *d, struct err *e);
 void db_watch_drain(struct db *d);
 /* Is what this connection has open no longer what the URL names? Checked by who stays open long. */
 bool db_moved(struct db *d);
-/* Where transactions commit in another order than their numbers in a sequence came, readers of the
- * sequence need to know which of them are over. The number of the open write transaction, which
- * grows; 0 where writers follow each other. -1: error. */
-int64_t db_tx(struct db *d, struct err *e);
-/* All transactions with a number below this one have ended. -1: error. */
-int64_t db_tx_settled(struct db *d, struct err *e);
 /* What messages call it: the path of the file, the URL without its password. */
 const char *db_path(const struct db *d);
 /* A URL without its password, for the caller to free. */

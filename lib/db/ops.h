@@ -39,9 +39,6 @@ struct db_ops {
     int (*watch_fd)(struct db *d, struct err *e);
     void (*watch_drain)(struct db *d);
     bool (*moved)(struct db *d); /* NULL: a connection that breaks says so itself */
-    /* NULL where writers follow each other */
-    int64_t (*tx)(struct db *d, struct err *e);
-    int64_t (*tx_settled)(struct db *d, struct err *e);
 };
 
 struct db {

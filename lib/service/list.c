@@ -261,7 +261,7 @@ struct events {
     void *ctx;
     int64_t n;
     bool more;
-    struct event_place next;
+    int64_t next;
     struct buf text;
     int rc;
     struct err *e;
@@ -274,7 +274,7 @@ static int one_event(void *ctx, const struct event *ev)
 
     if (v->q->limit && ++v->n > v->q->limit) {
         v->more = true;
-        v->next = ev->place;
+        v->next = ev->seq;
         return 1;
     }
     snprintf(id, sizeof id, "event/%s", ev->uid);
@@ -290,26 +290,19 @@ static struct event_query events_of(const struct list_query *q)
         .name = q->of_name, .fields = q->fields, .oldest = q->oldest};
 }
 
-static int place_parse(const char *const *names, struct event_place *p, struct err *e)
-{
-    return num_parse(names[0], 0, INT64_MAX, &p->tx, "continue", e) < 0 ||
-        num_parse(names[1], 0, INT64_MAX, &p->seq, "continue", e) < 0 ?
-        err_set(e, FC_INVALID, "continue: not a token") : 0;
-}
-
 static int list_events(struct store *s, struct arena *a, const struct list_query *q,
     const char *list, list_each *each, void *ctx, struct list_page *out, struct err *e)
 {
     struct events v = {.q = q, .each = each, .ctx = ctx, .e = e};
     struct event_query l = events_of(q);
-    struct event_place from;
-    const char *names[2];
+    const char *from;
     int rc;
 
     if (q->token) {
-        if (token_parse(a, q->token, list, names, 2, e) < 0 || place_parse(names, &from, e) < 0)
+        if (token_parse(a, q->token, list, &from, 1, e) < 0)
             return -1;
-        l.from = &from;
+        if (num_parse(from, 1, INT64_MAX, &l.from, "continue", e) < 0)
+            return err_set(e, FC_INVALID, "continue: not a token");
     }
     l.limit = q->limit ? q->limit + 1 : 0;
     rc = events_list(s, &l, one_event, &v, e);
@@ -318,12 +311,11 @@ static int list_events(struct store *s, struct arena *a, const struct list_query
         return -1;
     if (!v.more)
         return 0;
-    l.from = &v.next;
+    l.from = v.next;
     if ((out->remaining = events_count(s, &l, LIST_MAX + 1, e)) < 0)
         return -1;
-    names[0] = arena_printf(a, "%lld", (long long)v.next.tx);
-    names[1] = arena_printf(a, "%lld", (long long)v.next.seq);
-    out->token = token_write(a, list, names, 2, out->remaining);
+    from = arena_printf(a, "%lld", (long long)v.next);
+    out->token = token_write(a, list, &from, 1, out->remaining);
     return 0;
 }
 

@@ -30,7 +30,7 @@ struct pick {
     struct filter *filter;
     size_t nfilters;
     bool varies; /* is there a requirement whose past metadata does not tell? */
-    struct event_place began;
+    int64_t began; /* place of the newest event then */
     struct entry *entry; /* a hash table, never more than half full */
     size_t nentries, cap; /* cap: a power of two */
 };
@@ -179,9 +179,9 @@ static int find(struct pick *p, struct store *s, const struct filter *f, struct 
     return rc;
 }
 
-int pick_begin(struct pick *p, struct store *s, const struct event_place *newest, struct err *e)
+int pick_begin(struct pick *p, struct store *s, int64_t newest, struct err *e)
 {
-    p->began = *newest;
+    p->began = newest;
     for (size_t i = 0; p->varies && i < p->nfilters; i++)
         if (find(p, s, &p->filter[i], e) < 0)
             return -1;
@@ -206,13 +206,13 @@ bool pick_event(const struct pick *p, const char *json)
 }
 
 /* Of before the beginning, so that what was found then came later. */
-static bool is_old(const struct pick *p, const struct event_place *at)
+static bool is_old(const struct pick *p, int64_t at)
 {
-    return event_place_cmp(at, &p->began) <= 0;
+    return at <= p->began;
 }
 
-enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at, const char *doc)
+enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *name, int64_t at,
+    const char *doc)
 {
     const struct filter *f = filter_of(p, k);
 
@@ -234,8 +234,8 @@ enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *n
     return p->varies ? WAS_UNKNOWN : WAS_PICKED;
 }
 
-bool pick_is(struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at, const char *doc)
+bool pick_is(struct pick *p, const struct kind *k, const char *name, int64_t at,
+    const char *doc)
 {
     const struct filter *f = filter_of(p, k);
 
@@ -248,8 +248,7 @@ bool pick_is(struct pick *p, const struct kind *k, const char *name,
     return true;
 }
 
-void pick_gone(struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at)
+void pick_gone(struct pick *p, const struct kind *k, const char *name, int64_t at)
 {
     if (p->varies && (is_old(p, at) || known(p, k, name) != KNOWN_NOTHING))
         know(p, k, name, KNOWN_GONE);

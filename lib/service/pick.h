@@ -16,19 +16,18 @@ struct pick;
 int pick_open(struct pick **out, const struct watch_options *o, bool events, struct err *e);
 void pick_free(struct pick *p); /* NULL is fine */
 /* Reads which match, with the newest place of the same snapshot. */
-int pick_begin(struct pick *p, struct store *s, const struct event_place *newest, struct err *e);
+int pick_begin(struct pick *p, struct store *s, int64_t newest, struct err *e);
 
 bool pick_event(const struct pick *p, const char *json);
 
 enum pick_was { WAS_NOT, WAS_PICKED, WAS_UNKNOWN };
 /* Was it picked before a change at this place? name: its store name; doc: JSON, what it was as far
  * as that is known, at least metadata. */
-enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at, const char *doc);
+enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *name, int64_t at,
+    const char *doc);
 /* Is it, being this? The reader is told, and knows it from then on. */
-bool pick_is(struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at, const char *doc);
-void pick_gone(struct pick *p, const struct kind *k, const char *name,
-    const struct event_place *at);
+bool pick_is(struct pick *p, const struct kind *k, const char *name, int64_t at,
+    const char *doc);
+void pick_gone(struct pick *p, const struct kind *k, const char *name, int64_t at);
 
 #endif

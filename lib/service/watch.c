@@ -18,13 +18,12 @@ enum {
     PAUSE_FIRST = 1,          /* ms */
     PAUSE_IDLE = 32 * 1000,
     PAUSE_POLL = 1000,        /* where nothing wakes it */
-    PAUSE_UNSETTLED = 50,     /* an older transaction is still to end, of which nothing may tell */
     TABLE = 4 * WATCH_BATCH,  /* slots for the objects of a batch; a power of two is not needed */
 };
 
 /* What a batch of events says about one object, or one event as a document. */
 struct pending {
-    struct event_place first, place; /* of the first and the last one */
+    int64_t first, last;          /* places of the first and the last one */
     const struct kind *kind;
     const char *name, *parent;
     bool created, deleted;
@@ -38,9 +37,9 @@ struct watch {
     struct arena *a;              /* of a batch */
     struct pick *pick;
     char uid[UUID_LEN];           /* of the store */
-    struct event_place place;     /* all up to here was read */
+    int64_t place;                /* all up to here was read */
     char last[UUID_LEN];          /* the event there; "": it was none, or is no longer kept */
-    struct event_place said;      /* cursor of the last line */
+    int64_t said;                 /* cursor of the last line */
     bool events;
     struct pending pending[WATCH_BATCH];
     size_t n;
@@ -136,11 +135,11 @@ static void note_change(struct watch *w, const struct event *ev)
 
     if (!p || p->deleted) { /* one that comes after it is another one */
         p = new_pending(w, ev);
-        p->first = ev->place;
+        p->first = ev->seq;
         p->created = created;
         *slot = w->n;
     }
-    p->place = ev->place;
+    p->last = ev->seq;
     p->deleted = strcmp(ev->reason, "ResourceDeleted") == 0;
     if (ev->was && (!p->was || p->created))
         p->was = arena_strdup(w->a, ev->was);
@@ -150,7 +149,7 @@ static void note(void *ctx, const struct event *ev)
 {
     struct watch *w = ctx;
 
-    w->place = ev->place;
+    w->place = ev->seq;
     snprintf(w->last, sizeof w->last, "%s", ev->uid);
     w->silent++;
     if (!wanted(w, ev))
@@ -163,25 +162,25 @@ static void note(void *ctx, const struct event *ev)
         if (!pick_event(w->pick, w->text.p))
             return;
         p = new_pending(w, ev);
-        p->place = ev->place;
+        p->last = ev->seq;
         p->event = arena_strndup(w->a, w->text.p, w->text.len);
         p->name = arena_strdup(w->a, ev->uid);
     } else
         note_change(w, ev);
 }
 
-static int by_place(const void *a, const void *b)
+static int by_last(const void *a, const void *b)
 {
     const struct pending *p = a, *q = b;
 
-    return event_place_cmp(&p->place, &q->place);
+    return p->last < q->last ? -1 : p->last > q->last;
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
 /* {"cursor":"...","object":OBJECT,"type":"..."}. kind NULL: a bookmark. */
-static int put_line(struct watch *w, const char *type, const struct event_place *at,
-    const struct kind *kind, const char *name, const char *object, struct err *e)
+static int put_line(struct watch *w, const char *type, int64_t at, const struct kind *kind,
+    const char *name, const char *object, struct err *e)
 {
     char *id AUTO_FREE = kind ? xasprintf("%s/%s", kind->singular, name) : NULL;
     char cursor[CURSOR_LEN];
@@ -194,7 +193,7 @@ static int put_line(struct watch *w, const char *type, const struct event_place 
         buf_adds(&b, object);
     }
     buf_printf(&b, ",\"type\":\"%s\"}", type);
-    w->said = *at;
+    w->said = at;
     w->silent = 0;
     w->lines += kind != NULL;
     return w->o->line(w->o->ctx, &(struct watch_line){type, id, b.p, b.len}, e);
@@ -203,7 +202,7 @@ static int put_line(struct watch *w, const char *type, const struct event_place 
 /* Where to begin again, when lines do not say it. */
 static int bookmark(struct watch *w, struct err *e)
 {
-    return put_line(w, "BOOKMARK", &w->place, NULL, NULL, NULL, e);
+    return put_line(w, "BOOKMARK", w->place, NULL, NULL, NULL, e);
 }
 
 static const char *store_name(struct watch *w, const struct pending *p)
@@ -217,7 +216,7 @@ static int gone(struct watch *w, const struct pending *p, const char *metadata, 
     const char *object = arena_printf(w->a, "{\"apiVersion\":\"" API_VERSION
         "\",\"kind\":\"%s\",\"metadata\":%s}", p->kind->name, metadata);
 
-    return put_line(w, "DELETED", &p->place, p->kind, store_name(w, p), object, e);
+    return put_line(w, "DELETED", p->last, p->kind, store_name(w, p), object, e);
 }
 
 static int deleted(struct watch *w, const struct pending *p, struct err *e)
@@ -234,8 +233,8 @@ static int deleted(struct watch *w, const struct pending *p, struct err *e)
         meta = arena_strdup(w->a, b.p);
     }
     was = p->created ? WAS_NOT : /* came and went between two looks */
-        pick_was(w->pick, p->kind, name, &p->first, arena_printf(w->a, "{\"metadata\":%s}", meta));
-    pick_gone(w->pick, p->kind, name, &p->first);
+        pick_was(w->pick, p->kind, name, p->first, arena_printf(w->a, "{\"metadata\":%s}", meta));
+    pick_gone(w->pick, p->kind, name, p->first);
     return was == WAS_NOT ? 0 : gone(w, p, meta, e);
 }
 
@@ -266,10 +265,10 @@ static int changed(struct watch *w, const struct pending *p, struct err *e)
 
     if (rc <= 0)
         return rc; /* deleted by an event that is still to come */
-    was = p->created ? WAS_NOT : pick_was(w->pick, p->kind, name, &p->first,
+    was = p->created ? WAS_NOT : pick_was(w->pick, p->kind, name, p->first,
         p->was ? arena_printf(w->a, "{\"metadata\":%s}", p->was) : w->text.p);
-    if (pick_is(w->pick, p->kind, name, &p->first, w->text.p))
-        return put_line(w, was == WAS_PICKED ? "MODIFIED" : "ADDED", &p->place, p->kind, name,
+    if (pick_is(w->pick, p->kind, name, p->first, w->text.p))
+        return put_line(w, was == WAS_PICKED ? "MODIFIED" : "ADDED", p->last, p->kind, name,
             w->text.p, e);
     if (was == WAS_NOT)
         return 0;
@@ -286,29 +285,28 @@ static bool is_over(const struct watch *w)
  * read? */
 static int check_past(struct watch *w, struct err *e)
 {
-    struct event_place removed;
     char last[UUID_LEN];
+    int64_t removed;
     const char *uid;
     int rc;
 
     if ((rc = store_meta(w->s, w->a, "uid", &uid, e)) < 0 ||
-        event_uid(w->s, &w->place, last, e) < 0 || events_removed(w->s, &removed, e) < 0)
+        event_uid(w->s, w->place, last, e) < 0 || events_removed(w->s, &removed, e) < 0)
         return -1;
     if (rc && strcmp(uid, w->uid) == 0 && (!*w->last || strcmp(last, w->last) == 0 ||
-        (!*last && event_place_cmp(&w->place, &removed) <= 0)))
+        (!*last && w->place <= removed)))
         return 0;
     return err_set(e, FC_AGAIN, "%s: the store was restored from a backup", db_path(w->s->db));
 }
 
 static int read_batch(struct watch *w, struct err *e)
 {
-    const struct event_place after = w->place;
     int n;
 
     if (db_begin(w->s->db, false, e) < 0)
         return -1;
     n = check_past(w, e) < 0 ? -1 :
-        events_since(w->s, w->s->org, &after, WATCH_BATCH, note, w, e);
+        events_since(w->s, w->s->org, w->place, WATCH_BATCH, note, w, e);
     db_rollback(w->s->db);
     return n;
 }
@@ -323,11 +321,11 @@ static int step(struct watch *w, struct err *e)
     if ((n = read_batch(w, e)) < 0)
         return -1;
     if (!w->events)
-        qsort(w->pending, w->n, sizeof w->pending[0], by_place);
+        qsort(w->pending, w->n, sizeof w->pending[0], by_last);
     for (size_t i = 0; i < w->n && !is_over(w); i++) {
         const struct pending *p = &w->pending[i];
 
-        if ((p->event ? put_line(w, "ADDED", &p->place, kind_by_id(KIND_EVENT), p->name, p->event,
+        if ((p->event ? put_line(w, "ADDED", p->last, kind_by_id(KIND_EVENT), p->name, p->event,
             e) : p->deleted ? deleted(w, p, e) : changed(w, p, e)) < 0)
             return -1;
     }
@@ -365,10 +363,6 @@ static int wait_for(struct watch *w, enum wait *what, struct err *e)
 {
     int pause = PAUSE_FIRST, most = w->fd < 0 ? PAUSE_POLL : PAUSE_IDLE, rc;
 
-    if ((rc = events_unsettled(w->s, e)) < 0)
-        return -1;
-    if (rc)
-        most = PAUSE_UNSETTLED;
     for (;;) {
         struct pollfd p[2] = {{w->fd, POLLIN, 0}, {w->o->out, 0, 0}};
         int64_t left = w->end ? (w->end - monotonic() + 999) / 1000 : pause;
@@ -391,7 +385,7 @@ static int wait_for(struct watch *w, enum wait *what, struct err *e)
             pause = pause * 2 < most ? pause * 2 : most;
         if ((rc = news(w, e)) < 0)
             return -1;
-        if (rc || most == PAUSE_UNSETTLED) {
+        if (rc) {
             *what = WAIT_NEWS;
             return 0;
         }
@@ -401,20 +395,20 @@ static int wait_for(struct watch *w, enum wait *what, struct err *e)
 /* --- the whole --------------------------------------------------------------------------------- */
 
 /* The newest event, and what the selectors pick then. */
-static int look(struct watch *w, struct event_place *newest, struct err *e)
+static int look(struct watch *w, int64_t *newest, struct err *e)
 {
     int rc;
 
     if ((w->o->fields && db_attach_seen(w->s->db, e) < 0) || db_begin(w->s->db, false, e) < 0)
         return -1;
-    rc = events_newest(w->s, newest, e) < 0 ? -1 : pick_begin(w->pick, w->s, newest, e);
+    rc = events_newest(w->s, newest, e) < 0 ? -1 : pick_begin(w->pick, w->s, *newest, e);
     db_rollback(w->s->db);
     return rc;
 }
 
 static int begin(struct watch *w, struct err *e)
 {
-    struct event_place removed, newest;
+    int64_t removed, newest;
     const char *uid;
     struct err why = {FC_OK, ""};
     int rc = store_meta(w->s, w->a, "uid", &uid, e);
@@ -432,12 +426,12 @@ static int begin(struct watch *w, struct err *e)
     case WATCH_CURSOR:
         if (cursor_parse(w->o->cursor, w->uid, &w->place, e) < 0)
             return -1;
-        if (event_place_cmp(&w->place, &newest) > 0)
+        if (w->place > newest)
             return err_set(e, FC_INVALID, "cursor: of a time that this store does not have; it was "
                 "taken back");
         break;
     }
-    return event_uid(w->s, &w->place, w->last, e) < 0 ? -1 : bookmark(w, e);
+    return event_uid(w->s, w->place, w->last, e) < 0 ? -1 : bookmark(w, e);
 }
 
 static int follow(struct watch *w, struct err *e)
@@ -457,7 +451,7 @@ static int follow(struct watch *w, struct err *e)
         if (w->o->flush(w->o->ctx, e) < 0 || wait_for(w, &what, e) < 0)
             return -1;
     }
-    if (event_place_cmp(&w->said, &w->place) != 0 && bookmark(w, e) < 0)
+    if (w->said != w->place && bookmark(w, e) < 0)
         return -1;
     return w->o->flush(w->o->ctx, e);
 }

@@ -54,8 +54,8 @@ const struct dump_record dump_records[DUMP_RECORDS] = {
     [DUMP_EVENT] = {"event", SQL_dump_event, SQL_put_event, MEMBERS(
         INT("at"), TEXT("uid"), OTHER("kind", M_KIND), TEXT("name"), MAYBE("parent", M_TEXT),
         TEXT("reason"), TEXT("type"), TEXT("actor"), TEXT("source"), TEXT("message"),
-        MAYBE("details", M_LOOSE), MAYBE("was", M_LOOSE), OTHER("tx", M_KEY), OTHER("seq", M_KEY)),
-        {12, 13}, 2},
+        MAYBE("details", M_LOOSE), MAYBE("was", M_LOOSE), OTHER("seq", M_KEY)),
+        {12}, 1},
     [DUMP_TOKEN] = {"token", SQL_dump_token, SQL_put_token, MEMBERS(
         TEXT("jti"), TEXT("subject"), TEXT("roles"), TEXT("groups"), OTHER("key", M_JSON),
         INT("issued"), TEXT("issuedBy"), INT("expires"), INT("revoked"),

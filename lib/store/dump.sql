@@ -75,13 +75,13 @@ INSERT INTO revision (org, kind, name, rev, uid, generation, at, actor, reason, 
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 
 -- :name dump_event
-SELECT at, uid, kind, name, parent, reason, type, actor, source, message, details, was, tx, seq
-FROM event WHERE org = ?1 AND (tx, seq) > (?2, ?3) ORDER BY tx, seq LIMIT ?4
+SELECT at, uid, kind, name, parent, reason, type, actor, source, message, details, was, seq
+FROM event WHERE org = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
 
 -- :name put_event
 INSERT INTO event (org, at, uid, kind, name, parent, reason, type, actor, source, message, details,
-    was, tx)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0)
+    was)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 
 -- :name dump_token
 SELECT jti, subject, roles, groups, key, issued, issued_by, expires, revoked, revoked_by

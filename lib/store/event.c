@@ -6,15 +6,15 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/ints.h"
 
-/* Key in meta: the place of the newest event that was removed, as "TX SEQ". */
+/* Key in meta: the place of the newest event that was removed, in decimal. */
 static const char removed_key[] = "events_removed";
 
 int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
     struct err *e)
 {
-    int64_t tx = db_tx(s->db, e);
-    struct stmt *st = tx < 0 ? NULL : db_stmt(s->db, SQL_event_add, e);
+    struct stmt *st = db_stmt(s->db, SQL_event_add, e);
     char uid[UUID_LEN];
 
     if (!st)
@@ -31,9 +31,8 @@ int events_add(struct store *s, int64_t org, const struct actor *who, const stru
     st_text(st, 9, who->source);
     st_text(st, 10, ev->message);
     st_text(st, 11, ev->details);
-    st_int(st, 12, tx);
-    st_text(st, 13, ev->parent);
-    st_text(st, 14, ev->was);
+    st_text(st, 12, ev->parent);
+    st_text(st, 13, ev->was);
     return st_post(st, e);
 }
 
@@ -52,44 +51,31 @@ int event_of(struct store *s, const struct res *r, const struct actor *who, stru
 struct event event_row(struct stmt *st)
 {
     return (struct event){
-        .place = {st_col_int(st, 0), st_col_int(st, 1)},
-        .at = st_col_int(st, 2),
-        .uid = st_col_text(st, 3, NULL),
-        .kind = (int)st_col_int(st, 4),
-        .name = st_col_text(st, 5, NULL),
-        .parent = st_col_text(st, 6, NULL),
-        .reason = st_col_text(st, 7, NULL),
-        .type = st_col_text(st, 8, NULL),
-        .actor = st_col_text(st, 9, NULL),
-        .source = st_col_text(st, 10, NULL),
-        .message = st_col_text(st, 11, NULL),
-        .details = st_col_text(st, 12, NULL),
-        .was = st_col_text(st, 13, NULL),
+        .seq = st_col_int(st, 0),
+        .at = st_col_int(st, 1),
+        .uid = st_col_text(st, 2, NULL),
+        .kind = (int)st_col_int(st, 3),
+        .name = st_col_text(st, 4, NULL),
+        .parent = st_col_text(st, 5, NULL),
+        .reason = st_col_text(st, 6, NULL),
+        .type = st_col_text(st, 7, NULL),
+        .actor = st_col_text(st, 8, NULL),
+        .source = st_col_text(st, 9, NULL),
+        .message = st_col_text(st, 10, NULL),
+        .details = st_col_text(st, 11, NULL),
+        .was = st_col_text(st, 12, NULL),
     };
 }
 
-int event_place_cmp(const struct event_place *a, const struct event_place *b)
-{
-    if (a->tx != b->tx)
-        return a->tx < b->tx ? -1 : 1;
-    return a->seq < b->seq ? -1 : a->seq > b->seq;
-}
-
-int events_since(struct store *s, int64_t org, const struct event_place *after, int limit,
+int events_since(struct store *s, int64_t org, int64_t after, int limit,
     void (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e)
 {
-    int64_t settled = db_tx_settled(s->db, e); /* before the snapshot of the query */
-    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_since, e);
-    struct event_place removed;
+    struct stmt *st = STMT(s, SQL_event_since, e, org, after, limit);
+    int64_t removed;
     int rc, n = 0;
 
     if (!st)
         return -1;
-    st_int(st, 1, org);
-    st_int(st, 2, after->tx);
-    st_int(st, 3, after->seq);
-    st_int(st, 4, settled);
-    st_int(st, 5, limit);
     while ((rc = st_step(st, e)) == 1) {
         struct event ev = event_row(st);
 
@@ -98,39 +84,33 @@ int events_since(struct store *s, int64_t org, const struct event_place *after, 
     }
     if (rc < 0 || events_removed(s, &removed, e) < 0)
         return -1;
-    if (event_place_cmp(after, &removed) < 0)
+    if (after < removed)
         return err_set(e, FC_INVALID, "the events after this cursor are no longer kept");
     return n;
 }
 
-int events_newest(struct store *s, struct event_place *out, struct err *e)
+int events_newest(struct store *s, int64_t *out, struct err *e)
 {
-    int64_t settled = db_tx_settled(s->db, e);
-    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_newest, e);
+    struct stmt *st = db_stmt(s->db, SQL_event_newest, e);
     int rc;
 
-    if (!st)
-        return -1;
-    st_int(st, 1, settled);
-    if ((rc = st_step(st, e)) < 0)
+    if (!st || (rc = st_step(st, e)) < 0)
         return -1;
     if (rc == 0)
         return events_removed(s, out, e); /* none is left, or there never was one */
-    *out = (struct event_place){st_col_int(st, 0), st_col_int(st, 1)};
+    *out = st_col_int(st, 0);
     st_reset(st);
     return 0;
 }
 
-int event_uid(struct store *s, const struct event_place *p, char out[UUID_LEN], struct err *e)
+int event_uid(struct store *s, int64_t seq, char out[UUID_LEN], struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_event_uid, e);
+    struct stmt *st = STMT(s, SQL_event_uid, e, seq);
     int rc;
 
     out[0] = '\0';
     if (!st)
         return -1;
-    st_int(st, 1, p->seq);
-    st_int(st, 2, p->tx);
     if ((rc = st_step(st, e)) == 1) {
         snprintf(out, UUID_LEN, "%s", st_col_text(st, 0, NULL));
         st_reset(st);
@@ -138,33 +118,14 @@ int event_uid(struct store *s, const struct event_place *p, char out[UUID_LEN], 
     return rc;
 }
 
-int events_unsettled(struct store *s, struct err *e)
-{
-    int64_t settled = db_tx_settled(s->db, e);
-    struct stmt *st = settled < 0 ? NULL : db_stmt(s->db, SQL_event_unsettled, e);
-    int rc;
-
-    if (!st)
-        return -1;
-    st_int(st, 1, settled);
-    if ((rc = st_step(st, e)) == 1)
-        st_reset(st);
-    return rc;
-}
-
-int events_removed(struct store *s, struct event_place *out, struct err *e)
+int events_removed(struct store *s, int64_t *out, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
     const char *v;
-    char *end;
     int rc = store_meta(s, a, removed_key, &v, e);
 
-    *out = (struct event_place){0};
-    if (rc <= 0)
-        return rc;
-    out->tx = strtoll(v, &end, 10);
-    out->seq = strtoll(end, NULL, 10);
-    return 0;
+    *out = rc == 1 ? strtoll(v, NULL, 10) : 0;
+    return rc < 0 ? -1 : 0;
 }
 
 /* --- retention ------------------------------------------------------------------------------- */
@@ -173,30 +134,25 @@ int events_removed(struct store *s, struct event_place *out, struct err *e)
 static int gc_some(struct store *s, int64_t before, int64_t last, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_event_oldest, e);
-    struct event_place newest;
     int64_t upto = 0;
-    char text[48];
+    char text[24];
     int rc, n = 0;
 
-    if (!st || events_removed(s, &newest, e) < 0)
+    if (!st)
         return -1;
     st_int(st, 1, EVENT_GC);
     while ((rc = st_step(st, e)) == 1) {
-        struct event_place p = {st_col_int(st, 0), st_col_int(st, 1)};
-
-        if (st_col_int(st, 2) >= before && p.seq > last) {
+        if (st_col_int(st, 1) >= before && st_col_int(st, 0) > last) {
             st_reset(st);
             rc = 0;
             break;
         }
-        upto = p.seq;
-        if (event_place_cmp(&newest, &p) < 0)
-            newest = p;
+        upto = st_col_int(st, 0);
         n++;
     }
     if (rc < 0 || n == 0)
         return rc;
-    snprintf(text, sizeof text, "%lld %lld", (long long)newest.tx, (long long)newest.seq);
+    snprintf(text, sizeof text, "%lld", (long long)upto);
     if (!(st = db_stmt(s->db, SQL_event_delete, e)))
         return -1;
     st_int(st, 1, upto);
@@ -289,33 +245,30 @@ void events_write(struct buf *b, const struct event *ev)
 
 /* --- cursors --------------------------------------------------------------------------------- */
 
-void cursor_write(char out[CURSOR_LEN], const char *uid, const struct event_place *p)
+void cursor_write(char out[CURSOR_LEN], const char *uid, int64_t seq)
 {
-    snprintf(out, CURSOR_LEN, "%s.%llx.%llx", uid, (unsigned long long)p->tx,
-        (unsigned long long)p->seq);
+    snprintf(out, CURSOR_LEN, "%s.%llx", uid, (unsigned long long)seq);
 }
 
-/* Lower-case hexadecimal digits up to `end`. */
-static int hex_part(const char **p, char end, int64_t *out)
+/* Lower-case hexadecimal digits. */
+static int hex_parse(const char *s, int64_t *out)
 {
-    const char *s = *p;
     uint64_t n = 0;
 
-    if (*s == end)
+    if (!*s)
         return -1;
-    for (; *s != end; s++) {
-        const char *digit = *s ? strchr("0123456789abcdef", *s) : NULL;
+    for (; *s; s++) {
+        const char *digit = strchr("0123456789abcdef", *s);
 
         if (!digit || n >> 59)
             return -1;
         n = n << 4 | (uint64_t)(digit - "0123456789abcdef");
     }
-    *p = s + (end != '\0');
     *out = (int64_t)n;
     return 0;
 }
 
-int cursor_parse(const char *text, const char *uid, struct event_place *out, struct err *e)
+int cursor_parse(const char *text, const char *uid, int64_t *out, struct err *e)
 {
     const char *p = strchr(text, '.');
     size_t n = p ? (size_t)(p - text) : 0;
@@ -325,8 +278,7 @@ int cursor_parse(const char *text, const char *uid, struct event_place *out, str
         return err_set(e, FC_INVALID, "cursor: not one");
     memcpy(theirs, text, n);
     theirs[n] = '\0';
-    p++;
-    if (!is_uuid(theirs) || hex_part(&p, '.', &out->tx) < 0 || hex_part(&p, '\0', &out->seq) < 0)
+    if (!is_uuid(theirs) || hex_parse(p + 1, out) < 0)
         return err_set(e, FC_INVALID, "cursor: not one");
     if (strcmp(theirs, uid) != 0)
         return err_set(e, FC_INVALID, "cursor: of another store");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event log: what happened, in the order in which it was committed. A place in it is the number
- * of the transaction and the sequence within (db_tx in db/db.h says why); outside it is a cursor,
- * opaque, which only the store that gave it takes.
+ * The event log: what happened, in the order in which it was committed, which is that of the
+ * sequence, since writers follow each other. Outside a place in it is a cursor, opaque, which only
+ * the store that gave it takes.
  */
 #ifndef FC_STORE_EVENT_H
 #define FC_STORE_EVENT_H
@@ -10,12 +10,8 @@
 #include "base/text.h"
 #include "store/resource.h"
 
-struct event_place {
-    int64_t tx, seq;
-};
-
 struct event {
-    struct event_place place;
+    int64_t seq;           /* its place; from 1 */
     int64_t at;
     const char *uid;
     int kind;              /* enum kind_id of the involved object */
@@ -28,7 +24,7 @@ struct event {
     const char *was;       /* metadata (JSON) of what was deleted, or relabelled, before; or NULL */
 };
 
-/* place, at, uid, actor and source are filled in. */
+/* seq, at, uid, actor and source are filled in. */
 int events_add(struct store *s, int64_t org, const struct actor *who, const struct event *ev,
     struct err *e);
 /* The same about a resource, whose kind, name and parent are filled in, too. */
@@ -41,7 +37,7 @@ struct event_query {
     const char *name;
     const struct selector *fields;  /* of kind Event; NULL: all */
     bool oldest;                    /* oldest first; else the newest */
-    const struct event_place *from; /* begin with this one; NULL: at the end */
+    int64_t from;                   /* begin with this one; 0: at the end */
     int64_t limit;                  /* 0: all */
 };
 /* Non-zero: enough. */
@@ -54,19 +50,15 @@ void events_list_sql(struct store *s, const struct event_query *q, struct sql_bu
 int64_t events_count(struct store *s, const struct event_query *q, int64_t cap, struct err *e);
 /* Inside lib/store: the row that a query of the log stands at. */
 struct event event_row(struct stmt *st);
-/* The oldest first, those after a place that are settled: none will ever come before them. Calls
- * each for at most `limit`. Returns how many; -1 also when events after this place were removed
- * (FC_INVALID). */
-int events_since(struct store *s, int64_t org, const struct event_place *after, int limit,
+/* The oldest first, those after a place. Calls each for at most `limit`. Returns how many; -1 also
+ * when events after this place were removed (FC_INVALID). */
+int events_since(struct store *s, int64_t org, int64_t after, int limit,
     void (*each)(void *ctx, const struct event *ev), void *ctx, struct err *e);
-/* The place of the newest settled event, of any organization; and of the newest removed one. */
-int events_newest(struct store *s, struct event_place *out, struct err *e);
-int events_removed(struct store *s, struct event_place *out, struct err *e);
+/* The place of the newest event, of any organization; and of the newest removed one. 0: none. */
+int events_newest(struct store *s, int64_t *out, struct err *e);
+int events_removed(struct store *s, int64_t *out, struct err *e);
 /* The uid of the event at that place. 1; 0: there is none, out is empty; -1. */
-int event_uid(struct store *s, const struct event_place *p, char out[UUID_LEN], struct err *e);
-/* Are there events that are not settled? 1 yes. */
-int events_unsettled(struct store *s, struct err *e);
-int event_place_cmp(const struct event_place *a, const struct event_place *b);
+int event_uid(struct store *s, int64_t seq, char out[UUID_LEN], struct err *e);
 
 /* Removes the oldest events: those before `before` (us), and all but the newest `keep` of the store
  * (0: as many as there are). In transactions of its own, of EVENT_GC events each. *removed: how
@@ -79,10 +71,10 @@ void events_write(struct buf *b, const struct event *ev); /* as a resource of ki
 
 /* --- cursors --------------------------------------------------------------------------------- */
 
-enum { CURSOR_LEN = 72 };
+enum { CURSOR_LEN = 56 };
 /* uid: of the store (meta "uid"). */
-void cursor_write(char out[CURSOR_LEN], const char *uid, const struct event_place *p);
+void cursor_write(char out[CURSOR_LEN], const char *uid, int64_t seq);
 /* FC_INVALID: none, or another store's. */
-int cursor_parse(const char *text, const char *uid, struct event_place *out, struct err *e);
+int cursor_parse(const char *text, const char *uid, int64_t *out, struct err *e);
 
 #endif

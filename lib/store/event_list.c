@@ -9,7 +9,7 @@
 struct query {
     const struct event_query *q;
     const struct sel_req *drive; /* or NULL: the log from one end */
-    struct event_place at;       /* where the page begins */
+    int64_t at;                  /* where the page begins; 0: at the end */
     bool begun;                  /* behind it, not with it */
     const char *lazy;            /* db_lazy */
 };
@@ -70,31 +70,26 @@ static void test(struct sql_buf *b, const char *table, const struct sel_req *r)
 /* Which way the log is read, and from where. */
 static void place(struct sql_buf *b, const char *table, const struct query *p)
 {
-    if (!p->begun && !p->q->from)
+    if (!p->at)
         return;
-    sql_add(b, " AND (");
+    sql_add(b, " AND ");
     sql_add(b, table);
-    sql_add(b, "tx, ");
-    sql_add(b, table);
-    sql_add(b, p->q->oldest ? "seq) >" : "seq) <");
-    sql_add(b, p->begun ? " (" : "= (");
-    sql_int_param(b, p->at.tx);
-    sql_add(b, ", ");
-    sql_int_param(b, p->at.seq);
-    sql_add(b, ")");
+    sql_add(b, p->q->oldest ? "seq >" : "seq <");
+    sql_add(b, p->begun ? " " : "= ");
+    sql_int_param(b, p->at);
 }
 
 static const char *order_of(const struct query *p)
 {
-    return p->q->oldest ? " ORDER BY tx, seq" : " ORDER BY tx DESC, seq DESC";
+    return p->q->oldest ? " ORDER BY seq" : " ORDER BY seq DESC";
 }
 
 /* As those of resources: where the database has to be told, in the order of the log. */
 static void arm_begin(struct sql_buf *b, const struct query *p, bool first)
 {
     sql_add(b, first ? "" : " UNION ALL ");
-    sql_add(b, *p->lazy ? "SELECT tx, seq FROM (" : "");
-    sql_add(b, "SELECT tx, seq FROM event WHERE org = ");
+    sql_add(b, *p->lazy ? "SELECT seq FROM (" : "");
+    sql_add(b, "SELECT seq FROM event WHERE org = ");
     sql_int_param(b, p->q->org);
 }
 
@@ -211,10 +206,10 @@ static void choose(struct query *p)
 static void page_sql(struct sql_buf *b, const struct query *p, int64_t limit)
 {
     const char *from = p->q->kind || p->drive ? "k" : "v";
-    char *columns AUTO_FREE = xasprintf("SELECT %s.tx, %s.seq, v.at, v.uid, v.kind, v.name, "
-        "v.parent, v.reason, v.type, v.actor, v.source, v.message, v.details, v.was", from, from);
-    char *order AUTO_FREE = xasprintf(p->q->oldest ? " ORDER BY %s.tx, %s.seq LIMIT " :
-        " ORDER BY %s.tx DESC, %s.seq DESC LIMIT ", from, from);
+    char *columns AUTO_FREE = xasprintf("SELECT %s.seq, v.at, v.uid, v.kind, v.name, v.parent, "
+        "v.reason, v.type, v.actor, v.source, v.message, v.details, v.was", from);
+    char *order AUTO_FREE = xasprintf(p->q->oldest ? " ORDER BY %s.seq LIMIT " :
+        " ORDER BY %s.seq DESC LIMIT ", from);
 
     sql_add(b, columns);
     body(b, p);
@@ -244,7 +239,7 @@ static int page(struct store *s, struct query *p, int64_t limit, int64_t *n, eve
         while ((rc = st_step(st, e)) == 1) {
             struct event ev = event_row(st);
 
-            p->at = ev.place;
+            p->at = ev.seq;
             p->begun = true;
             ++*n;
             if (each(ctx, &ev))
@@ -258,8 +253,7 @@ static int page(struct store *s, struct query *p, int64_t limit, int64_t *n, eve
 int events_list(struct store *s, const struct event_query *q, event_each *each, void *ctx,
     struct err *e)
 {
-    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0},
-        .lazy = db_lazy(s->db)};
+    struct query p = {.q = q, .at = q->from, .lazy = db_lazy(s->db)};
     int64_t left = q->limit, most, n;
     int rc;
 
@@ -275,8 +269,7 @@ int events_list(struct store *s, const struct event_query *q, event_each *each, 
 
 int64_t events_count(struct store *s, const struct event_query *q, int64_t cap, struct err *e)
 {
-    struct query p = {.q = q, .at = q->from ? *q->from : (struct event_place){0},
-        .lazy = db_lazy(s->db)};
+    struct query p = {.q = q, .at = q->from, .lazy = db_lazy(s->db)};
 
     choose(&p);
     return count(s, &p, cap, e);

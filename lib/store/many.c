@@ -129,14 +129,12 @@ static void int_column(struct sql_buf *q, int64_t n)
 static int events(struct store *s, const struct event *ev, size_t n, int64_t org,
     const struct actor *who, struct err *e)
 {
-    int64_t tx = db_tx(s->db, e), now = now_us();
+    int64_t now = now_us();
     char uid[EVENT_ROWS][UUID_LEN];
     struct sql_buf q = {0};
 
-    if (tx < 0)
-        return -1;
     sql_add(&q, "INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, message, "
-        "details, tx, parent, was) VALUES ");
+        "details, parent, was) VALUES ");
     for (size_t i = 0; i < n; i++) {
         uuid_random(uid[i]);
         sql_add(&q, i ? ",(" : "(");
@@ -151,7 +149,6 @@ static int events(struct store *s, const struct event *ev, size_t n, int64_t org
         text_column(&q, who->source);
         text_column(&q, ev[i].message);
         text_column(&q, ev[i].details);
-        int_column(&q, tx);
         text_column(&q, ev[i].parent);
         text_column(&q, ev[i].was);
         sql_add(&q, ")");

@@ -180,20 +180,17 @@ CREATE INDEX device_updated ON device (org, updated, disconnected, name, id);
 CREATE INDEX device_lifecycle ON device (org, lifecycle, name, id);
 CREATE INDEX device_silent ON device (org, disconnected, name, id);
 CREATE INDEX resource_created ON resource (org, kind, created, name, id);
--- Events are followed in the order in which they were committed; they name the fleet of a template
--- version, and keep the metadata of what was deleted or relabelled.
-ALTER TABLE event ADD COLUMN tx INTEGER NOT NULL DEFAULT 0;
+-- Events name the fleet of a template version, and keep the metadata of what was deleted or
+-- relabelled.
 ALTER TABLE event ADD COLUMN parent TEXT;
 ALTER TABLE event ADD COLUMN was TEXT;
-DROP INDEX event_org;
-CREATE INDEX event_org ON event (org, tx, seq);
+CREATE INDEX event_involved ON event (org, name, seq);
+CREATE INDEX event_reason ON event (org, reason, seq);
+CREATE INDEX event_warning ON event (org, seq) WHERE type = 'Warning';
 -- Work on many devices goes through several transactions: what is left of it, and of a batch.
 ALTER TABLE rollout ADD COLUMN walk INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollout ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollout ADD COLUMN remaining INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX event_involved ON event (org, name, tx, seq);
-CREATE INDEX event_reason ON event (org, reason, tx, seq);
-CREATE INDEX event_warning ON event (org, tx, seq) WHERE type = 'Warning';
 -- Tokens that were issued here, with the public key that verifies them, and the keys of issuers
 -- elsewhere, which are a copy.
 CREATE TABLE token (

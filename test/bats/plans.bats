@@ -42,9 +42,9 @@ fill() {
     seen_as "SELECT id, CASE id % 8 WHEN 0 THEN $now - 3600000000 ELSE $now END FROM device WHERE org = 1"
     seen_sql "INSERT INTO seen (id, at, back) VALUES (0, $now, 0)"
     store_sql "INSERT INTO meta (key, value) VALUES ('sweep', '$now')"
-    store_sql "INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, message, tx)
+    store_sql "INSERT INTO event (org, at, uid, kind, name, reason, type, actor, source, message)
         $n 100000) SELECT 1, $now, 'e' || i, 1, 'd' || i, CASE i % 3 WHEN 0 THEN 'ResourceCreated' ELSE 'ResourceUpdated' END,
-        CASE i % 50 WHEN 0 THEN 'Warning' ELSE 'Normal' END, 'user:a', 'x', 'm', 0 FROM n"
+        CASE i % 50 WHEN 0 THEN 'Warning' ELSE 'Normal' END, 'user:a', 'x', 'm' FROM n"
     case $FC_STORE in
     sqlite:*) store_sql "ANALYZE"; seen_sql "ANALYZE" ;;
     *) store_sql "VACUUM ANALYZE" ;;
