@@ -151,16 +151,24 @@ static int run_once(struct args *a, int in, int out, bool cgi, struct err *e)
     return rc;
 }
 
-/* A socket that listens goes to the loop; a connection goes there only for TLS. */
+/* A socket that listens goes to the loop; a connection goes there only for TLS. Under ssh they are
+ * pipes. */
 static int run_socket(struct args *a, int in, int out, struct err *e)
 {
+    struct pipes p;
+    int rc;
+
     if (is_listening(in))
         return run_loop(a, in, -1, e);
     if (!a->serve.tls)
         return run_once(a, in, out, false, e);
-    if (!is_connected(in))
-        return err_set(e, FC_USAGE, "TLS wants a socket, not a pipe");
-    return run_loop(a, -1, in, e);
+    if (is_connected(in))
+        return run_loop(a, -1, in, e);
+    if (pipes_open(&p, in, out, e) < 0)
+        return -1;
+    rc = run_loop(a, -1, p.fd, e);
+    pipes_close(&p);
+    return rc;
 }
 
 static int run(struct args *a, const struct opts *o, struct err *e)

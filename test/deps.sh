@@ -6,7 +6,8 @@
 # packages instead. Debian 12 names, or Fedora's where there is dnf and no apt-get.
 set -eu
 
-# One line a package: groups, Debian name, Fedora name; - where a system has it anyway.
+# One line a package: groups, Debian name, Fedora name; - where a system has it anyway. NAME:FILE is
+# a package that excludes another one: FILE of it alone, in /usr/local/sbin.
 table='
 build           gcc                       gcc
 build           make                      make
@@ -37,7 +38,13 @@ test            binutils                  binutils
 test            sqlite3                   sqlite
 test            lighttpd                  lighttpd
 test            lighttpd-mod-openssl      lighttpd-mod_openssl
-test            openbsd-inetd             xinetd
+test            openbsd-inetd             -
+test            xinetd:/usr/sbin/xinetd   xinetd
+test            apache2                   httpd
+test,bench      nginx                     nginx
+test            openssh-server            openssh-server
+test            openssh-client            openssh-clients
+test            systemd-container         systemd-container
 test            postgresql                postgresql-server
 test            pgbouncer                 pgbouncer
 test            strace                    strace
@@ -53,7 +60,6 @@ test            clang                     clang
 test            libclang-rt-14-dev        compiler-rt
 test            git                       git-core
 test            python3-yaml              python3-pyyaml
-bench           nginx                     nginx
 '
 
 list=
@@ -73,27 +79,30 @@ for group; do
         'index("," $1 ",", "," g ",") && $c != "-" { print $c }')"
 done
 wanted=$(printf '%s\n' $wanted | sort -u)
-[ -z "$list" ] || { printf '%s\n' $wanted; exit 0; }
+[ -z "$list" ] || { printf '%s\n' $wanted | sed 's/:.*//'; exit 0; }
 
 has() {
+    case $1 in *:*) [ -e "/usr/local/sbin/${1##*/}" ] || [ -e "${1#*:}" ]; return ;; esac
     if [ $column = 2 ]; then
         [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
     else
         rpm -q --quiet --whatprovides "$1"
     fi
 }
-missing=
-for p in $wanted; do has "$p" || missing="$missing $p"; done
-[ -n "$missing" ] || exit 0
+missing='' files=''
+for p in $wanted; do
+    has "$p" || case $p in *:*) files="$files $p" ;; *) missing="$missing $p" ;; esac
+done
+[ -n "$missing$files" ] || exit 0
 
 if [ $column = 2 ]; then line="apt-get install -y --no-install-recommends$missing"
 else line="dnf install -y --setopt=install_weak_deps=False$missing"
 fi
 if [ "$(id -u)" != 0 ]; then
-    echo "deps.sh: packages are missing; as root: $line" >&2
+    echo "deps.sh: packages are missing; as root: ${missing:+$line}${files:+ (and$files)}" >&2
     exit 1
 fi
-echo "installing:$missing"
+echo "installing:$missing$files"
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
 # The tests start servers of their own, on ports of their own: keep a package's from starting.
@@ -106,7 +115,14 @@ else
 fi
 trap 'exit 1' HUP INT TERM
 export DEBIAN_FRONTEND=noninteractive
-install() { $line >"$log" 2>&1 </dev/null; }
+install() {
+    [ -z "$missing" ] || $line >"$log" 2>&1 </dev/null || return
+    for p in $files; do unpack "${p%%:*}" "${p#*:}" >>"$log" 2>&1 </dev/null || return; done
+}
+unpack() {
+    dir=$(mktemp -d) && chmod 755 "$dir" && (cd "$dir" && apt-get download "$1" && dpkg -x ./*.deb . &&
+        command install -D -m 755 ".$2" "/usr/local/sbin/${2##*/}") && rm -rf "$dir"
+}
 if ! install; then
     # The lists may be missing or old.
     { [ $column = 2 ] && apt-get update -qq >>"$log" 2>&1 && install; } || {
@@ -116,8 +132,9 @@ if ! install; then
     }
 fi
 # Nor shall those that came in now start with the machine.
-for unit in lighttpd nginx inetd xinetd postgresql pgbouncer; do
+for unit in lighttpd nginx inetd xinetd apache2 ssh postgresql pgbouncer; do
     case $missing in
-    *" $unit"* | *"openbsd-$unit"*) systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
+    *" $unit"* | *" openbsd-$unit"* | *" open$unit-server"*)
+        systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
     esac
 done

@@ -220,6 +220,23 @@ static void answer(struct api *a, const struct http_request *q, struct api_respo
     }
 }
 
+/* What is left of a body that was refused. A server that hands it over on a socket would lose the
+ * answer with it. */
+static void drain(char *scratch)
+{
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    int64_t end = monotonic_us() + LIMIT_LINGER;
+    size_t total = 0;
+
+    while (total < LIMIT_LINGER_BYTES && monotonic_us() < end) {
+        ssize_t n = poll(&p, 1, LIMIT_LINGER / 1000) > 0 ? read(STDIN_FILENO, scratch, READ_STEP) : 0;
+
+        if (n <= 0)
+            return;
+        total += (size_t)n;
+    }
+}
+
 int cgi_run(struct api *a, struct err *e)
 {
     struct arena *m AUTO_ARENA = arena_new();
@@ -236,6 +253,8 @@ int cgi_run(struct api *a, struct err *e)
     if (r.status != 204 && strcmp(q->method, "HEAD") != 0)
         buf_add(&out, r.body.p, r.body.len);
     rc = fd_write(STDOUT_FILENO, out.p, out.len, "standard output", e);
+    if (r.status == 413)
+        drain(arena_alloc(m, READ_STEP));
     api_response_free(&r);
     api_idle(a);
     return rc;

@@ -66,6 +66,17 @@ bool is_connected(int fd); /* a stream socket with a peer */
  * the variables, so that child processes do not take it for theirs. */
 int listen_inherited(struct err *e);
 
+/* --- pipes.c ------------------------------------------------------------------------------- */
+
+/* Two pipes as one socket, copied by processes that end with this one. */
+struct pipes {
+    int fd;               /* our end of the socket */
+    int written;          /* ends with the process that writes; no call of wait(2) is left to us */
+};
+int pipes_open(struct pipes *p, int in, int out, struct err *e);
+/* Returns when all that was written has left, or nobody takes it. */
+void pipes_close(struct pipes *p);
+
 /* --- prefork.c ----------------------------------------------------------------------------- */
 
 /* What processes of one listening socket tell each other, in shared memory: none is idle alone. */

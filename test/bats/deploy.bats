@@ -4,23 +4,10 @@
 
 load helpers
 load api
+load deploy
 
-setup() {
-    fc_setup
-    fc-store init >/dev/null
-    make_ca
-}
+setup() { deploy_setup; }
 teardown() { fc_teardown; }
-
-# filled FILE NAME=VALUE ...: an example with its placeholders filled in.
-filled() {
-    local file=$1 args=() pair
-
-    shift
-    for pair; do args+=(-e "s|@${pair%%=*}@|${pair#*=}|g"); done
-    sed "${args[@]}" "$TOP/examples/$file"
-    ! sed "${args[@]}" "$TOP/examples/$file" | grep -v '^#' | grep '@'
-}
 
 # A device's whole way: enrollment, the first specification, a change, the report.
 agent_works() { # NAME
@@ -37,33 +24,18 @@ agent_works() { # NAME
 
 served() { api admin /api/v1/version; }
 
-children() { pgrep -P "$1" >/dev/null; }
-childless() { ! pgrep -P "$1"; }
 processes() { pgrep -P "$1" | wc -l; }
 
 # --- CGI --------------------------------------------------------------------------------------
 
-start_lighttpd() {
-    local _
+lighttpd_on() { # PORT
+    filled lighttpd.conf "port=$1" >lighttpd.conf
+    started lighttpd.log "$1" lighttpd -D -f "$T/lighttpd.conf"
+}
 
+start_lighttpd() {
     needs lighttpd "lighttpd lighttpd-mod-openssl"
-    cp server.crt server.key "$FC_STATE/"
-    for _ in 1 2 3 4 5; do
-        API_PORT=$(free_port) API_URL=https://127.0.0.1:$API_PORT
-        {
-            filled lighttpd.conf "bindir=$BUILD/bin" "state=$FC_STATE" address=127.0.0.1 \
-                "port=$API_PORT"
-            for name in FC_CONF FC_STORE $SANITIZER_VARS; do
-                echo "setenv.set-environment += (\"$name\" => \"${!name}\")"
-            done
-        } >lighttpd.conf
-        background lighttpd.log lighttpd -D -f "$T/lighttpd.conf"
-        LIGHTTPD=$PID
-        WAIT_FOR=10 wait_for listens "$API_PORT" "$LIGHTTPD"
-        ! kill -0 "$LIGHTTPD" || return 0
-    done
-    cat lighttpd.log "$FC_STATE/lighttpd.log"
-    return 1
+    on_ports 1 lighttpd_on
 }
 
 @test "CGI under lighttpd: a device from enrollment to report, approved over the API" {
@@ -87,38 +59,14 @@ start_lighttpd() {
     answers 404 admin "/api/v1/devices/$DEVICE"
 }
 
-@test "CGI under lighttpd: who may, what fits, what is said" {
+@test "CGI under lighttpd" {
     start_lighttpd
-    answers 401 bootstrap /api/v1/devices -H "X-SSL-Client-Cert: $(as_header admin)" \
-        -H "SSL-Client-Cert: $(as_header admin)"
-    has "$(json .message)" 'got "flightctl.io/enrollment"'
-    run curl -sS --cacert "$FC_STATE/ca/ca.crt" "$API_URL/api/v1/version"
-    [ "$status" -ne 0 ]
+    serves_all
     for path in /server.key /ca/ca.key / /api/v1 /api/v1/../../server.key /fc-api; do
         run api admin "$path" --path-as-is -o /dev/null
         [[ ${lines[-1]} == 40[34] ]]
     done
-    answers 404 admin /api/v1/nothing
-    answers 404 admin /api/v1/devices/a%2Fb
-    answers 404 admin "/api/v1/devices/%C3%A4?x=y"
-    says 'Device of name "ä" not found'
-    answers 200 admin '/api/v1/devices?labelSelector=a%3Db&limit=1' --http2
-    answers 400 admin '/api/v1/devices?limit=x'
-    answers 405 admin /api/v1/devices -X DELETE -D head
-    grep -qi '^allow: GET' head
-    answers 406 admin /api/v1/version -H 'Flightctl-API-Version: v9'
-    api admin /api/v1/version -D head -o /dev/null -H 'X-Request-Id: abc'
-    grep -qi '^x-request-id: abc' head
-    grep -qi '^x-content-type-options: nosniff' head
-    grep -qi '^content-type: application/json' head
-    request_of device-one-0123456789
-    enrollment_of device-one-0123456789 >doc
-    answers 400 bootstrap /api/v1/enrollmentrequests --json '{"a":1,"a":2}'
-    answers 201 bootstrap /api/v1/enrollmentrequests --json @doc -H 'Transfer-Encoding: chunked' --http1.1
-    answers 409 bootstrap /api/v1/enrollmentrequests --json @doc
-    head -c 1100000 /dev/zero >large
-    run api bootstrap /api/v1/enrollmentrequests --data-binary @large -o /dev/null --http1.1
-    same 413 "${lines[-1]}"
+    answers 200 admin '/api/v1/devices?labelSelector=site%3Da&limit=1' --http2
 }
 
 @test "CGI by itself: an environment that no server would make" {
@@ -149,42 +97,30 @@ start_lighttpd() {
     # A header is never believed here: the address is that of the web server's client.
     printf '[api]\ntrusted-header = X-Cert\ntrusted-address = 127.0.0.1\n' >"$FC_CONF"
     want=401 cgi SSL_CLIENT_CERT= HTTP_X_CERT="$(as_header admin)" REMOTE_ADDR=127.0.0.1
-    rm fc.db
+    rm "$FC_STATE/fc.db"
     want=503 cgi
     hasnt "$(cat out)" "$T"
 }
 
 # --- inetd ------------------------------------------------------------------------------------
 
-start_inetd() {
-    local _
+inetd_on() { # PORT PORT PORT
+    filled inetd.conf "user=$(id -un)" idle=1 "wait=127.0.0.1:$1" "nowait=127.0.0.1:$2" \
+        "plain=127.0.0.1:$3" >inetd.conf
+    started inetd.log "$*" inetd -i -R 10000 "$T/inetd.conf"
+    INETD=$SERVER NOWAIT_PORT=$2 PLAIN_PORT=$3
+}
 
+start_inetd() {
     needs inetd openbsd-inetd
-    cp server.crt server.key "$FC_STATE/"
-    printf 'state = %s\nstore = %s\n[api]\ntrusted-header = Client-Cert\ntrusted-address = 127.0.0.1\n' \
-        "$FC_STATE" "$FC_STORE" >"$FC_CONF"
-    for _ in 1 2 3 4 5; do
-        WAIT_PORT=$(free_port) NOWAIT_PORT=$(free_port) PLAIN_PORT=$(free_port)
-        filled inetd.conf "bindir=$BUILD/bin" "user=$(id -un)" "conf=$FC_CONF" idle=1 \
-            "wait=127.0.0.1:$WAIT_PORT" "nowait=127.0.0.1:$NOWAIT_PORT" \
-            "plain=127.0.0.1:$PLAIN_PORT" >inetd.conf
-        # -E keeps what the sanitizers are told.
-        background inetd.log inetd -E -i -R 10000 "$T/inetd.conf"
-        INETD=$PID
-        WAIT_FOR=10 wait_for listens "$WAIT_PORT" "$INETD"
-        WAIT_FOR=10 wait_for listens "$NOWAIT_PORT" "$INETD"
-        WAIT_FOR=10 wait_for listens "$PLAIN_PORT" "$INETD"
-        ! kill -0 "$INETD" || return 0
-    done
-    cat inetd.log
-    return 1
+    printf '[api]\ntrusted-header = Client-Cert\ntrusted-address = 127.0.0.1\n' >>"$FC_CONF"
+    on_ports 3 inetd_on
 }
 
 @test "inetd wait: one process for all, which ends when idle and is started again" {
     local first
 
     start_inetd
-    API_URL=https://127.0.0.1:$WAIT_PORT
     childless "$INETD"
     agent_works one
     first=$(pgrep -P "$INETD")
@@ -195,12 +131,14 @@ start_inetd() {
     children "$INETD"
     [ "$(pgrep -P "$INETD")" != "$first" ]
     run_agent one
+    serves_all
 }
 
 @test "inetd nowait: a process for each connection" {
     start_inetd
     API_URL=https://127.0.0.1:$NOWAIT_PORT
     agent_works one
+    serves_all
     wait_for childless "$INETD"
     # One connection, many requests; a poll is not kept waiting.
     same '200 1
@@ -254,22 +192,35 @@ start_inetd() {
     for one in $pids; do not kill -0 "$one" 2>/dev/null; done
 }
 
-@test "socket activation for each connection" {
-    local _
+activate_on() { # PORT
+    PATH=$(bindir):$PATH started activate.log "$1" sh "$TOP/examples/socket-activate.sh" \
+        $accept "127.0.0.1:$1" -t
+}
 
-    for _ in 1 2 3 4 5; do
-        API_PORT=$(free_port) API_URL=https://127.0.0.1:$API_PORT
-        background accept.log activate --accept -l "127.0.0.1:$API_PORT" "$BUILD/bin/fc-api" -t \
-            --certificate "$T/server.crt" --key "$T/server.key"
-        API_PID=$PID
-        WAIT_FOR=10 wait_for listens "$API_PORT" "$API_PID"
-        ! kill -0 "$API_PID" || break
-    done
+@test "socket activation: one process for all" {
+    accept=''
+    on_ports 1 activate_on
+    serves_all
+}
+
+@test "socket activation for each connection" {
+    accept=--accept
+    on_ports 1 activate_on
     agent_works one
-    wait_for childless "$API_PID"
-    same '200 200' "$(curl -sS --cacert "$FC_STATE/ca/ca.crt" --cert admin.crt --key admin.key \
-        -o /dev/null -o /dev/null -w '%{http_code} ' "$API_URL/api/v1/version" \
-        "$API_URL/api/v1/devices" | sed 's/ $//')"
+    serves_all
+    wait_for childless "$SERVER"
+}
+
+piped_on() { # PORT
+    printf '%s\n' '#!/bin/sh' "cat | '$(bindir)/fc-api' --config '$FC_CONF' -t | cat" >piped
+    chmod 755 piped
+    started piped.log "$1" systemd-socket-activate -a --inetd -l "127.0.0.1:$1" "$T/piped"
+}
+
+@test "TLS over two pipes, as ssh hands them over" {
+    on_ports 1 piped_on
+    serves_all
+    wait_for childless "$SERVER"
 }
 
 @test "idle: it ends by itself, not while somebody is connected" {
@@ -339,6 +290,7 @@ start_inetd() {
 
 @test "what is missing or wrong is said before anybody is served" {
     expect 3 fc-api -t -l "unix:$T/sock" --certificate "$T/none.crt" --key "$T/server.key"
+    rm "$FC_STATE/server.crt"
     expect 3 fc-api -t -l "unix:$T/sock" # no server.crt in the state folder
     expect 6 fc-api -t -l "unix:$T/sock" --certificate "$T/server.crt" --key "$T/admin.key"
     echo junk >junk
