@@ -6,6 +6,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+const struct field_home_row field_homes[FIELD_LOG + 1] = {
+    [FIELD_MEMBER] = {0},
+    [FIELD_NAME] = {.column = true, .lasting = true},
+    [FIELD_OWNER] = {.column = true},
+    [FIELD_CREATED] = {.column = true, .lasting = true},
+    [FIELD_ALIAS] = {.column = true, .lasting = true},
+    [FIELD_NAME_OR_ALIAS] = {.column = true, .lasting = true},
+    [FIELD_SUMMARY] = {.state = "summary"},
+    [FIELD_APPLICATIONS] = {.state = "applications"},
+    [FIELD_UPDATED] = {.state = "updated"},
+    [FIELD_LIFECYCLE] = {.state = "lifecycle"},
+    [FIELD_LOG] = {.column = true, .lasting = true},
+};
+
 const struct field *field_find(const struct field *fields, const char *name)
 {
     for (; fields->name; fields++)
@@ -20,26 +34,6 @@ void fields_write(struct buf *b, const struct field *fields)
 
     for (; fields->name; fields++, comma = ", ")
         buf_printf(b, "%s%s", comma, fields->name);
-}
-
-bool field_is_column(const struct field *f)
-{
-    switch (f->home) {
-    case FIELD_NAME:
-    case FIELD_OWNER:
-    case FIELD_CREATED:
-    case FIELD_ALIAS:
-    case FIELD_NAME_OR_ALIAS:
-    case FIELD_LOG:
-        return true;
-    case FIELD_MEMBER:
-    case FIELD_SUMMARY:
-    case FIELD_APPLICATIONS:
-    case FIELD_UPDATED:
-    case FIELD_LIFECYCLE:
-        return false;
-    }
-    die("field home %d", (int)f->home);
 }
 
 static size_t value_at(enum field_type type, jv doc, const char *path, struct field_value *out)

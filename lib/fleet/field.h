@@ -14,8 +14,15 @@ enum { FIELD_INDEXED = 256 }; /* bytes of the longest value that an index holds 
 const struct field *field_find(const struct field *fields, const char *name);
 /* "a, b, c", for messages. */
 void fields_write(struct buf *b, const struct field *fields);
-/* Does it live in a column of its own? Only such strings can be searched in (contains). */
-bool field_is_column(const struct field *f);
+
+/* What follows from where a field lives. */
+struct field_home_row {
+    bool column;       /* of its own: only such strings can be searched in (contains) */
+    bool lasting;      /* metadata that was tells it later: names and times stay, and events keep the
+                        * labels that were */
+    const char *state; /* a state of a device: its column in table device; else NULL */
+};
+extern const struct field_home_row field_homes[FIELD_LOG + 1];
 
 struct field_value {
     const char *s; /* text, of a boolean too; valid as long as the document */

@@ -286,7 +286,7 @@ static int parse_search(struct parser *p, struct sel_req *r, struct strings *val
     if (!*done)
         return 0;
     if (!p->field || (order ? p->field->type != FIELD_TIME :
-        p->field->type != FIELD_STRING || !field_is_column(p->field)))
+        p->field->type != FIELD_STRING || !field_homes[p->field->home].column))
         return unsupported(p);
     if (!order)
         r->op = contains ? SEL_CONTAINS : SEL_NOT_CONTAINS;

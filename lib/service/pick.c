@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fleet/field.h"
 
 /* The fields of one kind. */
 struct filter {
     const struct kind *kind;
     struct selector all;
-    struct selector stable; /* those requirements whose past metadata tells */
+    struct selector lasting; /* those requirements whose past metadata tells */
 };
 
 enum known {
@@ -88,27 +89,6 @@ static void know(struct pick *p, const struct kind *k, const char *name, enum kn
 
 /* --- selectors -------------------------------------------------------------------------------- */
 
-/* Does metadata that was tell it? Names and times stay, and events keep the labels that were. */
-static bool is_stable(const struct field *f)
-{
-    switch (f->home) {
-    case FIELD_NAME:
-    case FIELD_CREATED:
-    case FIELD_ALIAS:
-    case FIELD_NAME_OR_ALIAS:
-    case FIELD_LOG:
-        return true;
-    case FIELD_OWNER:
-    case FIELD_MEMBER:
-    case FIELD_SUMMARY:
-    case FIELD_APPLICATIONS:
-    case FIELD_UPDATED:
-    case FIELD_LIFECYCLE:
-        return false;
-    }
-    die("field home %d", (int)f->home);
-}
-
 static const struct filter *filter_of(const struct pick *p, const struct kind *k)
 {
     for (size_t i = 0; i < p->nfilters; i++)
@@ -127,11 +107,11 @@ static int add_filter(struct pick *p, const struct kind *k, struct err *e)
     if (selector_parse_fields(p->a, p->o->fields, k->fields, &f->all, e) < 0)
         return err_wrap(e, "field selector");
     p->nfilters++;
-    f->stable.req = arena_alloc(p->a, f->all.n * sizeof *f->stable.req + 1);
+    f->lasting.req = arena_alloc(p->a, f->all.n * sizeof *f->lasting.req + 1);
     for (size_t i = 0; i < f->all.n; i++)
-        if (is_stable(f->all.req[i].field))
-            f->stable.req[f->stable.n++] = f->all.req[i];
-    p->varies = p->varies || f->stable.n < f->all.n;
+        if (field_homes[f->all.req[i].field->home].lasting)
+            f->lasting.req[f->lasting.n++] = f->all.req[i];
+    p->varies = p->varies || f->lasting.n < f->all.n;
     return 0;
 }
 
@@ -229,7 +209,7 @@ enum pick_was pick_was(const struct pick *p, const struct kind *k, const char *n
                 return WAS_NOT;
             break;
         }
-    if (!matches(p, f ? &f->stable : NULL, doc))
+    if (!matches(p, f ? &f->lasting : NULL, doc))
         return WAS_NOT;
     return p->varies ? WAS_UNKNOWN : WAS_PICKED;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fleet/field.h"
 #include "fleet/summary.h"
 
 /* How much older than the sweep a last-seen may be that it did not see: writers gather them. */
@@ -231,7 +232,7 @@ static void went_silent(struct arms_buf *b, const char *column)
  * seen), and those that may have changed since. No two arms may pick the same. */
 static void state_arms(struct arms_buf *b, enum field_home home)
 {
-    const char *column = sql_state_column(home);
+    const char *column = field_homes[home].state;
     bool unknown = false, updated = home == FIELD_UPDATED;
 
     for (size_t i = 0; i < b->r->nvalues; i++) {

@@ -24,7 +24,6 @@ bool sql_arms_exact(const struct sel_req *r);
 enum field_home sql_home(const struct sql_select *l, const struct sel_req *r);
 /* A state of device d, whose last-seen is n.at, as it is shown: a CASE. */
 void sql_state(struct sql_buf *q, enum field_home home, int64_t now);
-const char *sql_state_column(enum field_home home);
 /* The key of table label, and a value as that has it. */
 void sql_label_key(struct sql_buf *q, const struct sel_req *r);
 void sql_label_value(struct sql_buf *q, const struct sel_req *r, const char *value);

@@ -156,7 +156,7 @@ static int count_group(struct store *s, int64_t org, const char *column, struct 
 static int count_column(struct store *s, struct arena *a, int64_t org, enum device_state which,
     struct device_counts *out, struct err *e)
 {
-    const char *column = sql_state_column(homes[which]);
+    const char *column = field_homes[homes[which]].state;
     bool known = which != STATE_SUMMARY;
     struct group g[SILENCES * COUNTS_MAX];
     const char *name = "";

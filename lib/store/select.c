@@ -133,25 +133,6 @@ static void labels_test(struct sql_buf *q, const struct sql_select *l, const str
     sql_add(q, ")");
 }
 
-const char *sql_state_column(enum field_home home)
-{
-    switch (home) {
-    case FIELD_SUMMARY: return "summary";
-    case FIELD_APPLICATIONS: return "applications";
-    case FIELD_UPDATED: return "updated";
-    case FIELD_LIFECYCLE: return "lifecycle";
-    case FIELD_MEMBER:
-    case FIELD_NAME:
-    case FIELD_OWNER:
-    case FIELD_CREATED:
-    case FIELD_ALIAS:
-    case FIELD_NAME_OR_ALIAS:
-    case FIELD_LOG:
-        break;
-    }
-    die("field home %d is no state of a device", (int)home);
-}
-
 void sql_state(struct sql_buf *q, enum field_home home, int64_t now)
 {
     sql_add(q, "CASE WHEN ");
@@ -164,7 +145,7 @@ void sql_state(struct sql_buf *q, enum field_home home, int64_t now)
             sql_add(q, " OR coalesce(n.at, 0) = 0");
     }
     sql_add(q, " THEN d.");
-    sql_add(q, sql_state_column(home));
+    sql_add(q, field_homes[home].state);
     sql_add(q, " ELSE 'Unknown' END");
 }
 
@@ -359,8 +340,7 @@ static int64_t probe(struct store *s, const struct sql_select *l, const struct s
 static bool has_state(const struct selector *sel)
 {
     for (size_t i = 0; sel && i < sel->n; i++)
-        if (sel->req[i].field && sel->req[i].field->home >= FIELD_SUMMARY &&
-            sel->req[i].field->home <= FIELD_LIFECYCLE)
+        if (sel->req[i].field && field_homes[sel->req[i].field->home].state)
             return true;
     return false;
 }
