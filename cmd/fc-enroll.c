@@ -8,10 +8,8 @@
 #include "base/opt.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "client/verbs.h"
 #include "service/report.h"
-#include "service/request.h"
-#include "service/session.h"
-#include "service/target.h"
 
 enum { O_PENDING = OPT_FIRST, O_REPLACE, O_RECORD };
 
@@ -72,6 +70,7 @@ struct enroll {
     struct opts o;
     struct session session;
     const struct kind *kind;
+    struct printer *printer;
     struct report report;
     const char *format, *filter, *message;
     const char **names;         /* whole ones; the array is ours */
@@ -82,59 +81,40 @@ struct enroll {
 
 /* --- showing ---------------------------------------------------------------------------------- */
 
-static int show_one(struct enroll *en, struct printer *p, const struct res *r, struct err *e)
+static int show_one(void *ctx, const char *id, const char *json, size_t n, struct err *e)
 {
-    struct arena *a AUTO_ARENA = arena_new();
-    char *id AUTO_FREE = xasprintf("%s/%s", r->kind->singular, r->name);
-    struct buf text AUTO_BUF = BUF_INIT;
+    struct enroll *en = ctx;
     jv doc AUTO_JV = jv_invalid();
 
-    if (res_write(&en->session.store, a, r, now_us(), 0, &text, e) < 0)
-        return -1;
-    if (!en->pending && !printer_is_table(p))
-        return printer_text(p, id, text.p, text.len, e);
-    if (json_parse(text.p, text.len, &doc, e) < 0)
+    if (!en->pending && !printer_is_table(en->printer))
+        return printer_text(en->printer, id, json, n, e);
+    if (json_parse(json, n, &doc, e) < 0)
         return -1;
     if (en->pending && strcmp(request_state(doc), "Pending"))
         return 0;
-    if (printer_is_table(p)) /* documents keep the contract's shape */
+    if (printer_is_table(en->printer)) /* documents keep the contract's shape */
         json_sets(&doc, "state", request_state(doc));
-    return printer_put(p, id, doc, e);
-}
-
-static int list(struct enroll *en, struct printer *p, struct err *e)
-{
-    struct res_query q = {.org = en->session.store.org, .kind = en->kind};
-    struct res_iter *it;
-    struct res r;
-    int rc;
-
-    if (res_list(&en->session.store, &q, &it, e) < 0)
-        return -1;
-    while ((rc = res_next(it, &r, e)) == 1)
-        if ((rc = show_one(en, p, &r, e)) < 0)
-            break;
-    res_list_end(it);
-    return rc;
+    return printer_put(en->printer, id, doc, e);
 }
 
 static int find(struct enroll *en, const char *word, const char **name, struct err *e)
 {
     if (!(word = target_name(en->kind, word, e)))
         return -1;
-    return target_find(&en->session.store, en->session.arena, en->kind, word, name, e);
+    return verb_find(&en->session, en->kind, word, name, e);
 }
 
-static int show(struct enroll *en, struct printer *p, struct err *e)
+static int show(struct enroll *en, bool all, struct err *e)
 {
-    struct store *s = &en->session.store;
-    const char *name;
-    struct res r;
+    struct list_query q = {.org = en->session.store.org, .kind = en->kind, .now = now_us()};
+    struct target t = {en->kind, NULL};
+    struct list_page page;
 
+    if (all)
+        return verb_list(&en->session, &q, show_one, en, &page, e);
     for (int i = 0; i < en->o.argc; i++)
-        if (find(en, en->o.argv[i], &name, e) < 0 ||
-            res_get(s, en->session.arena, s->org, en->kind, name, &r, e) < 0 ||
-            show_one(en, p, &r, e) < 0)
+        if (find(en, en->o.argv[i], &t.name, e) < 0 ||
+            verb_one(&en->session, &q, &t, show_one, en, e) < 0)
             return -1;
     return 0;
 }
@@ -142,18 +122,17 @@ static int show(struct enroll *en, struct printer *p, struct err *e)
 static int run_show(struct enroll *en, bool all, struct err *e)
 {
     struct err out;
-    struct printer *p;
     int rc;
 
     if (!all && !en->format && !en->filter && isatty(STDOUT_FILENO))
         en->format = "yaml"; /* in full */
-    if (printer_open(&p, stdout, en->format, en->filter, e) < 0)
+    if (printer_open(&en->printer, stdout, en->format, en->filter, e) < 0)
         return -1;
-    printer_columns(p, columns, NULL);
-    rc = session_open(&en->session, e);
+    printer_columns(en->printer, columns, NULL);
+    rc = verbs_open(&en->session, e);
     if (rc == 0)
-        rc = all ? list(en, p, e) : show(en, p, e);
-    return printer_close(p, rc < 0 ? &out : e) < 0 ? -1 : rc;
+        rc = show(en, all, e);
+    return printer_close(en->printer, rc < 0 ? &out : e) < 0 ? -1 : rc;
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -171,7 +150,7 @@ static void each(void *ctx, const char *name)
 static int find_all(struct enroll *en, struct err *e)
 {
     if (en->all)
-        return request_pending(&en->session.store, en->session.arena, &en->names, &en->nnames, e);
+        return verb_pending(&en->session, &en->names, &en->nnames, e);
     en->names = xcalloc((size_t)en->o.argc, sizeof *en->names);
     for (int i = 0; i < en->o.argc; i++) {
         const char *name;
@@ -201,12 +180,13 @@ static int decide(struct enroll *en, struct err *e)
     };
     int rc;
 
-    if (session_open(&en->session, e) < 0 || find_all(en, e) < 0)
+    if (verbs_open(&en->session, e) < 0 || find_all(en, e) < 0)
         return -1;
+    en->record = en->record || en->session.remote; /* no API reads the CA's key */
     who = session_actor(&en->session, en->message);
     if (d.approve && !en->record && service_ca(en->session.conf, &d.ca, e) < 0)
         return err_wrap(e, "the CA is needed to sign (--record leaves that to fc-work)");
-    rc = request_decide(&en->session.store, en->names, en->nnames, &d, e);
+    rc = verb_decide(&en->session, en->names, en->nnames, &d, e);
     ca_close(d.ca);
     return rc;
 }
@@ -284,7 +264,7 @@ int main(int argc, char **argv)
     rc = i == LIST || i == SHOW ? run_show(&en, i == LIST, &e) : run_decide(&en, &e);
     if (rc < 0)
         log_err(&e);
-    session_close(&en.session);
+    verbs_close(&en.session);
     jv_free(en.how.labels);
     free(en.names);
     return rc < 0 ? (int)e.code : FC_OK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/core.h"
+#include "base/clock.h"
 
 int post_enrollment(struct call *c, struct err *e)
 {
@@ -11,6 +12,23 @@ int post_enrollment(struct call *c, struct err *e)
     if (enroll_request(c->s, c->a, c->org, c->doc, &c->actor, &r, e) < 0)
         return -1;
     return answer_resource(c, 201, &r, 0, e);
+}
+
+/* Beyond the contract, where only approvals are recorded: the other decision. */
+static int deny(struct call *c, struct err *e)
+{
+    jv answer AUTO_JV = jv_object();
+    char at[TIME_LEN];
+
+    if (enroll_deny(c->s, c->a, c->org, c->arg[0], c->actor.reason, &c->actor, e) < 0)
+        return -1;
+    time_format(c->now, at);
+    json_set(&answer, "approved", jv_false());
+    json_sets(&answer, "approvedAt", at);
+    json_sets(&answer, "approvedBy", c->actor.name);
+    c->r->status = 200;
+    json_canon(&c->r->body, answer);
+    return HANDLED;
 }
 
 /* Records the decision; the certificate comes with the `sign` task, since no API process ever
@@ -23,8 +41,7 @@ int put_approval(struct call *c, struct err *e)
     struct res r;
 
     if (!json_bool(c->doc, "approved", false))
-        return find_resource(c, c->arg[0], &r, e) < 0 ? -1 :
-            err_set(e, FC_INVALID, "approved: only true can be recorded; fc-enroll deny denies");
+        return deny(c, e);
     if (enroll_record(c->s, c->a, c->org, c->arg[0], &how, &c->actor, &r, e) < 0)
         return -1;
     status = jv_parse(r.status);

@@ -11,6 +11,7 @@
 #include "net/client.h"
 #include "service/list.h"
 #include "service/remove.h"
+#include "service/request.h"
 #include "service/service.h"
 #include "store/labels.h"
 
@@ -102,6 +103,14 @@ int remote_select(struct remote *r, struct targets *t, struct arena *a, const st
 int remote_apply(struct remote *r, const struct docs *in, size_t n, const struct apply_options *o,
     struct err *e);
 int remote_remove(struct remote *r, const struct targets *t, const struct remove_options *o,
+    struct err *e);
+
+/* --- enroll.c: as target_find and request_decide ---------------------------------------------- */
+
+int remote_find(struct remote *r, struct arena *a, const struct kind *k, const char *word,
+    const char **name, struct err *e);
+/* All are there and undecided, or none is decided about; signed is elsewhere, d->ca is not used. */
+int remote_decide(struct remote *r, const char *const *names, size_t n, const struct decision *d,
     struct err *e);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/verbs.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "client/remote.h"
 
 int verbs_open(struct session *s, struct err *e)
@@ -70,4 +73,51 @@ int verb_remove(struct session *s, const struct targets *t, const struct remove_
     struct err *e)
 {
     return s->remote ? remote_remove(s->remote, t, o, e) : remove_all(&s->store, t, o, e);
+}
+
+int verb_find(struct session *s, const struct kind *k, const char *word, const char **name,
+    struct err *e)
+{
+    return s->remote ? remote_find(s->remote, s->arena, k, word, name, e) :
+        target_find(&s->store, s->arena, k, word, name, e);
+}
+
+int verb_decide(struct session *s, const char *const *names, size_t n, const struct decision *d,
+    struct err *e)
+{
+    return s->remote ? remote_decide(s->remote, names, n, d, e) :
+        request_decide(&s->store, names, n, d, e);
+}
+
+struct pending {
+    struct arena *a;
+    const char **names;
+    size_t n;
+};
+
+static int add_pending(void *ctx, const char *id, const char *json, size_t n, struct err *e)
+{
+    struct pending *p = ctx;
+    jv doc AUTO_JV = jv_invalid();
+
+    if (json_parse(json, n, &doc, e) < 0)
+        return -1;
+    if (strcmp(request_state(doc), "Pending"))
+        return 0;
+    p->names = xreallocarray(p->names, p->n + 1, sizeof *p->names);
+    p->names[p->n++] = arena_strdup(p->a, strchr(id, '/') + 1);
+    return 0;
+}
+
+int verb_pending(struct session *s, const char ***names, size_t *n, struct err *e)
+{
+    struct list_query q = {.org = s->store.org, .now = now_us(),
+        .kind = kind_by_id(KIND_ENROLLMENTREQUEST)};
+    struct pending p = {s->arena, *names, *n};
+    struct list_page page;
+    int rc = verb_list(s, &q, add_pending, &p, &page, e);
+
+    *names = p.names;
+    *n = p.n;
+    return rc;
 }

@@ -9,6 +9,7 @@
 
 #include "service/list.h"
 #include "service/remove.h"
+#include "service/request.h"
 #include "service/service.h"
 #include "service/session.h"
 #include "store/labels.h"
@@ -32,5 +33,11 @@ int verb_apply(struct session *s, const struct docs *in, size_t n, const struct 
     struct err *e);                                                       /* apply_docs */
 int verb_remove(struct session *s, const struct targets *t, const struct remove_options *o,
     struct err *e);                                                       /* remove_all */
+int verb_find(struct session *s, const struct kind *k, const char *word, const char **name,
+    struct err *e);                                                       /* target_find */
+int verb_decide(struct session *s, const char *const *names, size_t n, const struct decision *d,
+    struct err *e);                                                       /* request_decide */
+/* Appends the names of the enrollment requests that nobody has decided about; in s->arena. */
+int verb_pending(struct session *s, const char ***names, size_t *n, struct err *e);
 
 #endif

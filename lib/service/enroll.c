@@ -104,8 +104,7 @@ static bool has_condition(jv status, const char *type)
     return found;
 }
 
-/* A decision is made once. */
-static int undecided(jv status, struct err *e)
+int enroll_undecided(jv status, struct err *e)
 {
     if (has_condition(status, "Approved") || json_bool(status, "approval.approved", false))
         return err_set(e, FC_INVALID, "Enrollment request is already approved");
@@ -123,7 +122,7 @@ int enroll_record(struct store *s, struct arena *a, int64_t org, const char *nam
     if (get(s, a, org, name, out, e) < 0)
         return -1;
     status = jv_parse(out->status);
-    if (undecided(status, e) < 0)
+    if (enroll_undecided(status, e) < 0)
         return -1;
     approval = jv_object();
     time_format(now_us(), at);
@@ -153,7 +152,7 @@ int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
     if (get(s, a, org, name, &r, e) < 0)
         return -1;
     status = jv_parse(r.status);
-    if (undecided(status, e) < 0)
+    if (enroll_undecided(status, e) < 0)
         return -1;
     time_format(now_us(), at);
     c = jv_object();

@@ -22,34 +22,6 @@ const char *request_state(jv request)
     return state;
 }
 
-/* The state of a stored one. */
-static const char *stored_state(const struct res *r)
-{
-    jv doc AUTO_JV = jv_object();
-
-    json_set(&doc, "status", r->status ? jv_parse(r->status) : jv_null());
-    return request_state(doc);
-}
-
-int request_pending(struct store *s, struct arena *a, const char ***names, size_t *n,
-    struct err *e)
-{
-    struct res_query q = {.org = s->org, .kind = kind_by_id(KIND_ENROLLMENTREQUEST)};
-    struct res_iter *it;
-    struct res r;
-    int rc;
-
-    if (res_list(s, &q, &it, e) < 0)
-        return -1;
-    while ((rc = res_next(it, &r, e)) == 1)
-        if (!strcmp(stored_state(&r), "Pending")) {
-            *names = xreallocarray(*names, *n + 1, sizeof **names);
-            (*names)[(*n)++] = arena_strdup(a, r.name);
-        }
-    res_list_end(it);
-    return rc;
-}
-
 static int decide(struct store *s, const char *name, const struct decision *d, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();

@@ -9,10 +9,6 @@
  * request: an EnrollmentRequest document, borrowed. */
 const char *request_state(jv request);
 
-/* Appends the names of those that nobody has decided about; they live in the arena. */
-int request_pending(struct store *s, struct arena *a, const char ***names, size_t *n,
-    struct err *e);
-
 struct decision {
     bool approve;                       /* else they are denied */
     struct ca *ca;                      /* NULL: approvals are recorded, and signed by a task */

@@ -258,6 +258,8 @@ struct enroll_approval {
     jv labels;           /* object, borrowed; may be invalid */
     bool replace_labels; /* else they are laid over spec.labels */
 };
+/* A decision is made once: FC_INVALID if there is one. status: an EnrollmentRequest's, borrowed. */
+int enroll_undecided(jv status, struct err *e);
 /* Records the decision; a `sign` task does the rest. FC_INVALID: approved or denied already. */
 int enroll_record(struct store *s, struct arena *a, int64_t org, const char *name,
     const struct enroll_approval *how, const struct actor *who, struct res *out, struct err *e);

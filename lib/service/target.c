@@ -173,10 +173,19 @@ int target_missing(const struct kind *k, const char *name, struct err *e)
     return err_set(e, FC_NOTFOUND, "%s of name \"%s\" not found", k->name, name);
 }
 
+int target_found(const struct kind *k, const char *word, const char *names, size_t hits,
+    struct err *e)
+{
+    if (hits > 1)
+        return err_set(e, FC_INVALID, "\"%s\" begins the names of several: %s%s", word, names,
+            hits == TARGET_HITS ? ", ..." : "");
+    return hits ? 0 : target_missing(k, word, e);
+}
+
 int target_find(struct store *s, struct arena *a, const struct kind *k, const char *word,
     const char **name, struct err *e)
 {
-    struct res_query q = {.org = s->org, .kind = k, .from = word, .limit = 5};
+    struct res_query q = {.org = s->org, .kind = k, .from = word, .limit = TARGET_HITS};
     struct buf found AUTO_BUF = BUF_INIT;
     size_t n = strlen(word), hits = 0;
     struct res_iter *it;
@@ -197,8 +206,5 @@ int target_find(struct store *s, struct arena *a, const struct kind *k, const ch
     res_list_end(it);
     if (rc < 0)
         return -1;
-    if (hits > 1)
-        return err_set(e, FC_INVALID, "\"%s\" begins the names of several: %s%s", word, found.p,
-            hits == 5 ? ", ..." : "");
-    return hits ? 0 : target_missing(k, word, e);
+    return target_found(k, word, found.p, hits, e);
 }

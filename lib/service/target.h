@@ -35,11 +35,18 @@ const char *target_name(const struct kind *k, const char *word, struct err *e);
 int target_selector(struct arena *a, const struct kind *k, const char *text, struct selector *out,
     struct err *e);
 
-enum { PREFIX_MIN = 6 }; /* characters of a name that has to be typed, at least */
+enum {
+    PREFIX_MIN = 6,  /* characters of a name that has to be typed, at least */
+    TARGET_HITS = 5, /* names that are looked for, and said, where several begin so */
+};
 /* The resource whose name is `word` or, being the only one, begins with it. *name is its whole
  * name, in the arena. FC_NOTFOUND; FC_INVALID: several, which the message lists. */
 int target_find(struct store *s, struct arena *a, const struct kind *k, const char *word,
     const char **name, struct err *e);
+
+/* What target_find says about the names (separated by commas) that were found. */
+int target_found(const struct kind *k, const char *word, const char *names, size_t hits,
+    struct err *e);
 
 /* KIND/NAME as events name what they are about: a child by its own name alone. *name is borrowed.
  * FC_USAGE. */

@@ -139,7 +139,7 @@ start_poll() {
     same 1 "$(json .spec.extra)"
 }
 
-@test "approval: wrong types, unknown requests, and no denial" {
+@test "approval: wrong types, unknown requests, and denial" {
     start_api
     request_of $ONE
     answers 201 bootstrap $ER --json "$(enrollment_of $ONE '{"a":"1","b":"1"}')"
@@ -148,7 +148,6 @@ start_poll() {
     answers 400 admin $ER/$ONE/approval -X PUT --json '{"approved":"yes"}'
     has "$(json .message)" 'API Error: approved: '
     answers 400 admin $ER/$ONE/approval -X PUT --json '{"approved":true,"labels":{"a":1}}'
-    answers 400 admin $ER/$ONE/approval -X PUT --json '{"approved":false}'
     answers 401 bootstrap $ER/$ONE/approval -X PUT --json '{"approved":true}'
     answers 200 admin $ER/$ONE
     same 'null' "$(json .status.approval)"
@@ -157,6 +156,14 @@ start_poll() {
     fc-work drain
     answers 200 admin /api/v1/devices/$ONE
     same '{"b":"2"}' "$(json '.metadata.labels | tojson')"
+    request_of $TWO
+    answers 201 bootstrap $ER --json "$(enrollment_of $TWO)"
+    answers 200 admin $ER/$TWO/approval -X PUT --json '{"approved":false}' \
+        -H 'Flightctl-Reason: who%20is%20that%3f'
+    same 'false user:tester' "$(json '"\(.approved) \(.approvedBy)"')"
+    answers 200 admin $ER/$TWO
+    same 'Denied True who is that?' "$(json '.status.conditions[] | "\(.type) \(.status) \(.message)"')"
+    answers 400 admin $ER/$TWO/approval -X PUT --json '{"approved":true}'
 }
 
 @test "the rendered specification: new, known, none yet, none any more" {

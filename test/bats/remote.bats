@@ -182,6 +182,52 @@ fleet/shops created"
     same 1 "$(fc-select device/d-1012 -o name | grep -c .)"
 }
 
+@test "fc-enroll" {
+    local name
+
+    for name in aaaaaaaa1 aaaaaaaa2 bbbbbbbb1 cc dddddddd; do
+        request_of "$name"
+        enrollment_of "$name" '{"alias": "x"}'
+    done | fc-apply >/dev/null
+    both fc-enroll list
+    both fc-enroll list --pending -o table
+    same 6 "${#lines[@]}"
+    both fc-enroll show aaaaaaaa1 bbbbbb
+    both fc-enroll show aaaaaa
+    same 6 "$status"
+    has "$stderr" "aaaaaaaa1, aaaaaaaa2"
+    both fc-enroll show aaaaa
+    same 3 "$status"
+    both fc-enroll show c
+    both fc-enroll show cc -o yaml
+    both fc-enroll show 'x y/z'
+    again fc-enroll approve --record -n aaaaaaaa1 dddddd
+    again fc-enroll approve --record aaaaaaaa1 nobody
+    same 3 "$status"
+    again fc-enroll approve --record aaaaaaaa1 dddddd -l site=berlin -m 'met them'
+    has "$output" "enrollmentrequest/aaaaaaaa1 approved: to be signed by fc-work"
+    has "$(fc-select enrollmentrequest/aaaaaaaa1 -q .status.approval)" '"labels":{"site":"berlin"}'
+    again fc-enroll approve --record bbbbbbbb1 aaaaaaaa1
+    same 6 "$status"
+    has "$stderr" "aaaaaaaa1: Enrollment request is already approved"
+    has "$(fc-enroll list --pending -o name)" bbbbbbbb1
+    again fc-enroll deny bbbbbbbb1 -m "who is that?"
+    has "$(fc-select enrollmentrequest/bbbbbbbb1 -q .status.conditions)" '"message":"who is that?"'
+    again fc-enroll deny bbbbbbbb1
+    same 6 "$status"
+    again fc-enroll approve --record --all --replace-labels
+    same 2 "${#lines[@]}"
+    both fc-enroll list --pending
+    same "" "$output"
+    # Without --record it is the same through an API: the CA's key is elsewhere.
+    request_of eeeeeeee
+    enrollment_of eeeeeeee | fc-apply
+    expect 0 fc-enroll approve -S "$API_URL" eeeeeeee
+    same "enrollmentrequest/eeeeeeee approved: to be signed by fc-work" "$output"
+    fc-work drain
+    fc-select enrollmentrequest/eeeeeeee -q .status.certificate -o name | openssl x509 -noout
+}
+
 @test "every other command refuses an API by name" {
     local line
 
