@@ -60,6 +60,9 @@ test            clang                     clang
 test            libclang-rt-14-dev        compiler-rt
 test            git                       git-core
 test            python3-yaml              python3-pyyaml
+test            nodejs                    nodejs
+test            npm                       npm
+bench           nginx                     nginx
 '
 
 list=
@@ -84,6 +87,9 @@ wanted=$(printf '%s\n' $wanted | sort -u)
 has() {
     case $1 in *:*) [ -e "/usr/local/sbin/${1##*/}" ] || [ -e "${1#*:}" ]; return ;; esac
     if [ $column = 2 ]; then
+    if [ "$1" = npm ]; then # comes with nodejs where that is not the distribution's
+        command -v npm >/dev/null
+    elif [ $column = 2 ]; then
         [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
     else
         rpm -q --quiet --whatprovides "$1"
@@ -94,6 +100,21 @@ for p in $wanted; do
     has "$p" || case $p in *:*) files="$files $p" ;; *) missing="$missing $p" ;; esac
 done
 [ -n "$missing$files" ] || exit 0
+missing=
+for p in $wanted; do has "$p" || missing="$missing $p"; done
+
+# Servers of the tests that are npm packages, as test/npm/package-lock.json names them.
+npm_packages() {
+    case $wanted in *npm*) ;; *) return 0 ;; esac
+    (
+        cd "$(dirname "$0")/npm"
+        cmp -s package-lock.json node_modules/.installed && exit
+        echo "installing: packages of test/npm"
+        npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 &&
+            cp package-lock.json node_modules/.installed
+    )
+}
+[ -n "$missing" ] || { npm_packages; exit; }
 
 if [ $column = 2 ]; then line="apt-get install -y --no-install-recommends$missing"
 else line="dnf install -y --setopt=install_weak_deps=False$missing"
@@ -138,3 +159,4 @@ for unit in lighttpd nginx inetd xinetd apache2 ssh postgresql pgbouncer; do
         systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
     esac
 done
+npm_packages

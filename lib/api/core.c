@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One process of the API: what it has open, who waits, what it counts. */
+#include "api/authorizer.h"
 #include "api/rights.h"
 #include "base/log.h"
 
@@ -17,7 +18,8 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
     }
     store_patience(&a->store, API_BUSY_MS);
     a->cert = authn_cert_new(conf, e);
-    if (!a->cert) {
+    if (!a->cert || authorizer_new(&a->authorizer, conf, e) < 0) {
+        authn_cert_free(a->cert);
         store_close(&a->store);
         free(a);
         return -1;
@@ -36,6 +38,7 @@ void api_close(struct api *a)
     api_idle(a);
     seen_batch_free(a->seen);
     authn_cert_free(a->cert);
+    authorizer_free(a->authorizer);
     rights_cache_free(a->rights);
     arena_free(a->arena);
     store_close(&a->store);

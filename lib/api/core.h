@@ -80,6 +80,7 @@ int seen_batch_flush(struct seen_batch *b, struct store *s, struct err *e);
 struct api {
     struct store store;
     struct authn_cert *cert;
+    struct authorizer *authorizer; /* NULL: the table of roles says who may what */
     struct rights_cache *rights;
     struct seen_batch *seen;
     struct arena *arena; /* of the request at hand */
@@ -115,7 +116,7 @@ struct call {
     const struct identity *id; /* never NULL for a handler */
     struct actor actor;
     int64_t org;               /* the organization; 0 on routes of ROUTE_NO_ORG */
-    const char *org_uid;
+    const char *org_uid;       /* its uid; of ROUTE_NO_ORG: of any that the caller is in, or NULL */
     unsigned roles;            /* enum role of the caller in it; of ROUTE_NO_ORG, in any */
     jv doc;                    /* the body, checked as the route's request says; else invalid */
     bool can_park;
@@ -175,6 +176,9 @@ int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e);
 
 /* The trace of a request, made if the caller sent none. */
 const struct trace *trace_of(struct call *c);
+
+/* 503: the store or the authorizer does not say what the caller may (e). False, for steps. */
+bool undecided(struct call *c, const struct err *e);
 
 /* --- answer.c ------------------------------------------------------------------------------------ */
 

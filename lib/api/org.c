@@ -41,13 +41,12 @@ bool step_organization(struct call *c)
     struct err e = {0};
 
     c->roles = c->id->roles;
-    if (c->id->who == WHO_USER && rights_of(c, &r, &e) < 0) {
-        answer_error(c, c->r, &e);
-        return false;
-    }
+    if (c->id->who == WHO_USER && rights_of(c, &r, &e) < 0)
+        return undecided(c, &e);
     if (c->id->who == WHO_ANYONE || c->route->flags & ROUTE_NO_ORG) {
         for (size_t i = 0; r && i < r->n; i++)
             c->roles |= r->v[i].roles;
+        c->org_uid = r && r->n ? r->v[0].uid : NULL;
         return true;
     }
     if (query_get(c, "org_id", &uid, &e) < 0)

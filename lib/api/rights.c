@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/authorizer.h"
 #include "fleet/assign.h"
 #include "store/orgs.h"
 
@@ -115,7 +116,8 @@ static unsigned given(const struct identity *id, const struct org *o, bool *in)
     return roles;
 }
 
-static struct rights *decide(const struct rights_cache *k, const struct identity *id)
+static struct rights *decide(const struct rights_cache *k, const struct identity *id,
+    const bool *member)
 {
     struct rights *r = xcalloc(1, sizeof *r + k->n * sizeof r->v[0]);
     bool everywhere = false;
@@ -127,13 +129,27 @@ static struct rights *decide(const struct rights_cache *k, const struct identity
 
         if (o->id == ORG_DEFAULT_ID) /* the first one: numbers are in order */
             everywhere = roles & ROLE_ADMIN;
-        if (id->org ? id->org != o->id : !in && !everywhere)
+        if (id->org ? id->org != o->id : !in && !everywhere && !member[i])
             continue;
         if (everywhere)
             roles |= ROLE_ADMIN;
         r->v[r->n++] = (struct right){o->id, o->uid, o->name, roles | (id->org ? id->roles : 0)};
     }
     return r;
+}
+
+/* Where an authorizer says they are; nobody is anywhere without one. */
+static int members(struct call *c, bool *member, struct err *e)
+{
+    const struct rights_cache *k = c->api->rights;
+    const char **uids;
+
+    if (!c->api->authorizer || c->id->org || !k->n)
+        return 0;
+    uids = arena_alloc(c->a, k->n * sizeof *uids);
+    for (size_t i = 0; i < k->n; i++)
+        uids[i] = k->orgs[i].uid;
+    return authorizer_member(c, uids, k->n, member, e);
 }
 
 static unsigned slot_of(const char *key)
@@ -145,20 +161,37 @@ static unsigned slot_of(const char *key)
     return n % SLOTS;
 }
 
+/* Is what a slot holds still to be believed? Nothing outlives a change of an organization: that has
+ * emptied it. */
+static bool fresh(const struct call *c, const struct slot *s)
+{
+    const struct authorizer *z = c->api->authorizer;
+    int64_t age = c->now - s->at, keep = RIGHTS_KEPT * INT64_C(1000000);
+
+    if (!s->rights || strcmp(s->key, c->id->key) != 0)
+        return false;
+    if (z && authorizer_keeps(z) < keep)
+        keep = authorizer_keeps(z);
+    /* The same request was decided a moment ago, and a transaction should not wait for others. */
+    return (age >= 0 && age < keep) || (z && c->pass == PASS_WRITE);
+}
+
 int rights_of(struct call *c, const struct rights **out, struct err *e)
 {
     struct rights_cache *k = c->api->rights;
-    const char *key = c->id->key;
-    struct slot *s = &k->slot[slot_of(key)];
-    int64_t age = c->now - s->at;
+    struct slot *s = &k->slot[slot_of(c->id->key)];
+    bool *member;
 
     if (refresh(k, c->s, e) < 0)
         return -1;
-    if (!s->rights || strcmp(s->key, key) != 0 || age < 0 || age >= RIGHTS_KEPT * 1000000LL) {
+    if (!fresh(c, s)) {
+        member = arena_alloc(c->a, k->n + 1);
+        if (members(c, member, e) < 0)
+            return -1;
         free(s->rights);
-        memcpy(s->key, key, sizeof s->key);
+        memcpy(s->key, c->id->key, sizeof s->key);
         s->at = c->now;
-        s->rights = decide(k, c->id);
+        s->rights = decide(k, c->id, member);
     }
     *out = s->rights;
     return 0;
