@@ -62,7 +62,6 @@ test            git                       git-core
 test            python3-yaml              python3-pyyaml
 test            nodejs                    nodejs
 test            npm                       npm
-bench           nginx                     nginx
 '
 
 list=
@@ -86,7 +85,6 @@ wanted=$(printf '%s\n' $wanted | sort -u)
 
 has() {
     case $1 in *:*) [ -e "/usr/local/sbin/${1##*/}" ] || [ -e "${1#*:}" ]; return ;; esac
-    if [ $column = 2 ]; then
     if [ "$1" = npm ]; then # comes with nodejs where that is not the distribution's
         command -v npm >/dev/null
     elif [ $column = 2 ]; then
@@ -99,9 +97,6 @@ missing='' files=''
 for p in $wanted; do
     has "$p" || case $p in *:*) files="$files $p" ;; *) missing="$missing $p" ;; esac
 done
-[ -n "$missing$files" ] || exit 0
-missing=
-for p in $wanted; do has "$p" || missing="$missing $p"; done
 
 # Servers of the tests that are npm packages, as test/npm/package-lock.json names them.
 npm_packages() {
@@ -114,7 +109,7 @@ npm_packages() {
             cp package-lock.json node_modules/.installed
     )
 }
-[ -n "$missing" ] || { npm_packages; exit; }
+[ -n "$missing$files" ] || { npm_packages; exit; }
 
 if [ $column = 2 ]; then line="apt-get install -y --no-install-recommends$missing"
 else line="dnf install -y --setopt=install_weak_deps=False$missing"
