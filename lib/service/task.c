@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What enqueues tasks: each with a key, so that many causes make one task. */
+/* What enqueues tasks: each with a key, so that many causes make one task of the organization. */
 #include <stdio.h>
 
 #include "service/service.h"
 
 int task_render(struct store *s, int64_t org, struct err *e)
 {
-    char key[64];
-
-    snprintf(key, sizeof key, "render/%lld", (long long)org);
-    return task_add(s, "render", "render", org, "", NULL, key, 0, e);
+    return task_add(s, "render", "render", org, "", NULL, "render", 0, e);
 }
 
 int task_defaults(struct store *s, int64_t org, struct err *e)
 {
-    char key[64];
-
-    snprintf(key, sizeof key, "defaults/%lld", (long long)org);
-    return task_add(s, "render", "defaults", org, "", NULL, key, 0, e);
+    return task_add(s, "render", "defaults", org, "", NULL, "defaults", 0, e);
 }
 
 int task_rollout(struct store *s, int64_t org, const char *fleet, int64_t due, struct err *e)
 {
     char key[300];
 
-    snprintf(key, sizeof key, "rollout/%lld/%s", (long long)org, fleet);
+    snprintf(key, sizeof key, "rollout/%s", fleet);
     return task_add(s, "rollout", "rollout", org, fleet, NULL, key, due, e);
 }
 
@@ -49,6 +43,6 @@ int task_sign(struct store *s, const struct res *r, struct err *e)
 {
     char key[400];
 
-    snprintf(key, sizeof key, "sign/%lld/%s/%s", (long long)r->org, r->kind->plural, r->name);
+    snprintf(key, sizeof key, "sign/%s/%s", r->kind->plural, r->name);
     return task_add(s, "sign", r->kind->plural, r->org, r->name, NULL, key, 0, e);
 }

@@ -23,7 +23,7 @@ enum {
 
 static char *task_key(const struct res *fleet)
 {
-    return xasprintf("walk/%lld/%s", (long long)fleet->org, fleet->name);
+    return xasprintf("walk/%s", fleet->name);
 }
 
 int walk_later(struct store *s, const struct res *fleet, unsigned what, const struct actor *who,
@@ -308,9 +308,9 @@ static int finish(struct walk_run *w, struct err *e)
         if (change_delete(w->s, w->a, fleet.org, fleet.kind, fleet.name, w->o->who, e) < 0 ||
             (rc = res_get_id(w->s, w->a, fleet.id, &fleet, e)) < 0)
             return -1;
-        return rc ? 0 : task_cancel(w->s, key, e);
+        return rc ? 0 : task_cancel(w->s, w->fleet.org, key, e);
     }
-    if (rollout_walked(w->s, fleet.id, e) < 0 || task_cancel(w->s, key, e) < 0)
+    if (rollout_walked(w->s, fleet.id, e) < 0 || task_cancel(w->s, w->fleet.org, key, e) < 0)
         return -1;
     return task_rollout(w->s, fleet.org, fleet.name, 0, e);
 }

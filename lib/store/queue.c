@@ -2,6 +2,7 @@
 #include "store/queue.h"
 
 #include "base/clock.h"
+#include "store/ints.h"
 
 int task_add(struct store *s, const char *queue, const char *type, int64_t org, const char *subject,
     const char *payload, const char *dedupe, int64_t due, struct err *e)
@@ -21,13 +22,13 @@ int task_add(struct store *s, const char *queue, const char *type, int64_t org, 
     return st_post(st, e);
 }
 
-int task_cancel(struct store *s, const char *dedupe, struct err *e)
+int task_cancel(struct store *s, int64_t org, const char *dedupe, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_task_cancel, e);
+    struct stmt *st = STMT(s, SQL_task_cancel, e, org);
 
     if (!st)
         return -1;
-    st_text(st, 1, dedupe);
+    st_text(st, 2, dedupe);
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
@@ -105,25 +106,17 @@ int task_extend(struct store *s, const struct task *t, const char *owner, int64_
 }
 
 /* Makes a leased task ready again, unless an equal one was enqueued meanwhile. */
-static int again(struct store *s, int64_t id, const char *dedupe, int64_t due, const char *why,
-    bool uncounted, struct err *e)
+static int again(struct store *s, int64_t id, int64_t due, const char *why, bool uncounted,
+    struct err *e)
 {
-    struct stmt *st;
+    struct stmt *st = STMT(s, SQL_task_same_ready, e, id);
     int rc;
 
-    if (dedupe) {
-        if (!(st = db_stmt(s->db, SQL_task_same_ready, e)))
-            return -1;
-        st_text(st, 1, dedupe);
-        if ((rc = st_step(st, e)) < 0)
-            return -1;
-        if (rc == 1) {
-            st_reset(st);
-            if (!(st = db_stmt(s->db, SQL_task_drop, e)))
-                return -1;
-            st_int(st, 1, id);
-            return st_run(st, e) < 0 ? -1 : 0;
-        }
+    if (!st || (rc = st_step(st, e)) < 0)
+        return -1;
+    if (rc == 1) {
+        st_reset(st);
+        return RUN(s, SQL_task_drop, e, id) < 0 ? -1 : 0;
     }
     if (!(st = db_stmt(s->db, SQL_task_again, e)))
         return -1;
@@ -134,13 +127,13 @@ static int again(struct store *s, int64_t id, const char *dedupe, int64_t due, c
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-static int retry_or_bury(struct store *s, int64_t id, const char *dedupe, int attempts,
-    const char *why, int64_t now, struct err *e)
+static int retry_or_bury(struct store *s, int64_t id, int attempts, const char *why, int64_t now,
+    struct err *e)
 {
     struct stmt *st;
 
     if (attempts < TASK_TRIES)
-        return again(s, id, dedupe, now + TASK_BACKOFF * (1 << (attempts - 1)), why, false, e);
+        return again(s, id, now + TASK_BACKOFF * (1 << (attempts - 1)), why, false, e);
     if (!(st = db_stmt(s->db, SQL_task_dead, e)))
         return -1;
     st_int(st, 1, id);
@@ -151,22 +144,18 @@ static int retry_or_bury(struct store *s, int64_t id, const char *dedupe, int at
 int task_failed(struct store *s, const struct task *t, const char *owner, const struct err *why,
     int64_t now, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_task_key, e);
-    char *dedupe AUTO_FREE = NULL;
+    struct stmt *st = STMT(s, SQL_task_owned, e, t->id);
     int rc;
 
     if (!st)
         return -1;
-    st_int(st, 1, t->id);
     st_text(st, 2, owner);
     if ((rc = st_step(st, e)) <= 0)
         return rc; /* the lease was lost: it is somebody else's */
-    if (!st_col_null(st, 0))
-        dedupe = xstrdup(st_col_text(st, 0, NULL));
     st_reset(st);
     if (why->code == FC_AGAIN)
-        return again(s, t->id, dedupe, now + TASK_BACKOFF, why->msg, true, e);
-    return retry_or_bury(s, t->id, dedupe, t->attempts, why->msg, now, e);
+        return again(s, t->id, now + TASK_BACKOFF, why->msg, true, e);
+    return retry_or_bury(s, t->id, t->attempts, why->msg, now, e);
 }
 
 int task_recover(struct store *s, int64_t now, struct err *e)
@@ -174,22 +163,18 @@ int task_recover(struct store *s, int64_t now, struct err *e)
     int n = 0, rc;
 
     for (;;) {
-        struct stmt *st = db_stmt(s->db, SQL_task_expired, e);
-        char *dedupe AUTO_FREE = NULL;
+        struct stmt *st = STMT(s, SQL_task_expired, e, now);
         int64_t id;
         int attempts;
 
         if (!st)
             return -1;
-        st_int(st, 1, now);
         if ((rc = st_step(st, e)) <= 0)
             return rc < 0 ? -1 : n;
         id = st_col_int(st, 0);
-        if (!st_col_null(st, 1))
-            dedupe = xstrdup(st_col_text(st, 1, NULL));
-        attempts = (int)st_col_int(st, 2);
+        attempts = (int)st_col_int(st, 1);
         st_reset(st);
-        if (retry_or_bury(s, id, dedupe, attempts, "the lease ran out", now, e) < 0)
+        if (retry_or_bury(s, id, attempts, "the lease ran out", now, e) < 0)
             return -1;
         n++;
     }

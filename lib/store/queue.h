@@ -18,12 +18,12 @@ struct task {
     int attempts;
 };
 
-/* dedupe: a ready task with this key is not added twice (its due time becomes the earlier one);
- * NULL: always added. due 0: at once. */
+/* dedupe: a ready task of the organization with this key is not added twice (its due time becomes
+ * the earlier one); NULL: always added. due 0: at once. */
 int task_add(struct store *s, const char *queue, const char *type, int64_t org, const char *subject,
     const char *payload, const char *dedupe, int64_t due, struct err *e);
 /* A task that was not leased yet is no longer needed. */
-int task_cancel(struct store *s, const char *dedupe, struct err *e);
+int task_cancel(struct store *s, int64_t org, const char *dedupe, struct err *e);
 /* Leases the next due task of a queue for `owner` in a transaction of its own. 1, 0 none, -1. */
 int task_lease(struct store *s, struct arena *a, const char *queue, const char *owner, int64_t now,
     struct task *out, struct err *e);

@@ -5,7 +5,7 @@
 INSERT INTO task (queue, type, org, subject, payload, dedupe, state, attempts, due, owner, lease,
     error, created)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, NULL, 0, NULL, ?8)
-ON CONFLICT (dedupe) WHERE state = 0 DO UPDATE SET due = excluded.due
+ON CONFLICT (org, dedupe) WHERE state = 0 DO UPDATE SET due = excluded.due
     WHERE excluded.due < task.due
 
 -- :name task_due
@@ -17,7 +17,7 @@ UPDATE task SET state = 1, owner = ?2, lease = ?3, attempts = attempts + 1
 WHERE id = ?1 AND state = 0
 
 -- :name task_expired
-SELECT id, dedupe, attempts FROM task WHERE state = 1 AND lease < ?1
+SELECT id, attempts FROM task WHERE state = 1 AND lease < ?1
 
 -- :name task_done
 DELETE FROM task WHERE id = ?1 AND owner = ?2 AND state = 1
@@ -29,7 +29,8 @@ UPDATE task SET lease = ?3 WHERE id = ?1 AND owner = ?2 AND state = 1
 DELETE FROM task WHERE id = ?1
 
 -- :name task_same_ready
-SELECT 1 FROM task WHERE state = 0 AND dedupe = ?1
+SELECT 1 FROM task t JOIN task o ON o.org = t.org AND o.dedupe = t.dedupe AND o.state = 0
+WHERE t.id = ?1
 
 -- :name task_again
 UPDATE task SET state = 0, owner = NULL, lease = 0, due = ?2, error = ?3,
@@ -40,7 +41,7 @@ WHERE id = ?1 AND state = 1
 UPDATE task SET state = 2, owner = NULL, lease = 0, error = ?2 WHERE id = ?1 AND state = 1
 
 -- :name task_cancel
-DELETE FROM task WHERE dedupe = ?1 AND state = 0
+DELETE FROM task WHERE org = ?1 AND dedupe = ?2 AND state = 0
 
--- :name task_key
-SELECT dedupe FROM task WHERE id = ?1 AND owner = ?2 AND state = 1
+-- :name task_owned
+SELECT 1 FROM task WHERE id = ?1 AND owner = ?2 AND state = 1

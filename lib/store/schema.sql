@@ -187,6 +187,10 @@ ALTER TABLE event ADD COLUMN was TEXT;
 CREATE INDEX event_involved ON event (org, name, seq);
 CREATE INDEX event_reason ON event (org, reason, seq);
 CREATE INDEX event_warning ON event (org, seq) WHERE type = 'Warning';
+-- A task is one of its organization, whose number no key says: it is another one after an import.
+DROP INDEX task_dedupe;
+UPDATE task SET dedupe = NULL;
+CREATE UNIQUE INDEX task_dedupe ON task (org, dedupe) WHERE state = 0;
 -- Work on many devices goes through several transactions: what is left of it, and of a batch.
 ALTER TABLE rollout ADD COLUMN walk INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollout ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;

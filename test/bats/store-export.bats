@@ -258,3 +258,19 @@ END
     fc-store export --org acme -S "$url" | cmp - acme.jsonl
     same "" "$(fc-select organizations -S "$url" -o json | grep import: || :)"
 }
+
+@test "tasks of an organization meet none of another" {
+    url=$(other)
+    fc-store init -S "$url" >/dev/null
+    sed -n '1s/acme/beta/p' fill.json | fc-apply -S "$url" - >/dev/null # its number is that of acme
+    sed -n 4,5p fill.json | fc-apply -S "$url" --org beta - >/dev/null
+    sed -n '5s/shop/bar/p' fill.json | fc-apply --org acme - >/dev/null
+    fc-store export --org acme >acme.jsonl
+    fc-store export --org beta -S "$url" >beta.jsonl
+    for f in acme beta; do grep '"record":"task".*"type":"render"' $f.jsonl; done
+    fc-store import -S "$url" acme.jsonl
+    for f in acme beta; do fc-store export --org $f -S "$url" | cmp - $f.jsonl; done
+    fc-work drain -S "$url"
+    fc-store export --org acme -S "$url" >done.jsonl
+    run ! grep '"record":"task"' done.jsonl
+}
