@@ -173,6 +173,8 @@ static const char *judge_lifecycle(const struct summary_in *in)
         return "Decommissioning";
     if (member_is(c, "reason", "Completed") || member_is(c, "reason", "Error"))
         return "Decommissioned";
+    if (in->decommissioned)
+        return "Decommissioning";
     /* Agents report Unknown; one that was seen has a certificate. */
     return one_of(in->status, "lifecycle.status", known, in->last_seen ? "Enrolled" : "Unknown");
 }

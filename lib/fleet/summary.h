@@ -20,6 +20,7 @@ struct summary_in {
     bool spec_valid;
     const char *os_image;  /* of the rendered spec; NULL when it has none or nobody asks */
     bool awaiting_reconnect, conflict_paused;
+    bool decommissioned;   /* its spec says so; what it reports says how far it is */
 };
 
 struct summary {

@@ -40,22 +40,32 @@ bool change_is_view(const char *annotation)
         strncmp(annotation, "fleet-controller/", 17) == 0 || strcmp(annotation, ORG_UID) == 0;
 }
 
-/* Annotations of a document without those that are views of what the system keeps. */
-static const char *annotations_of(struct arena *a, jv meta, const char *dflt)
+/* Adds the system's annotations, or all others. from: borrowed. */
+static void add_annotations(jv *out, jv from, bool ours)
 {
-    jv in AUTO_JV = json_get(meta, "annotations");
+    jv_object_foreach(from, k, v) {
+        if (change_is_view(jv_string_value(k)) == ours)
+            *out = jv_object_set(*out, k, v);
+        else {
+            jv_free(k);
+            jv_free(v);
+        }
+    }
+}
+
+/* Annotations of a document; those of the system stay as they are stored, the others of which are
+ * views of what it keeps. */
+static const char *annotations_of(struct arena *a, jv meta, const char *stored)
+{
+    jv in AUTO_JV = json_get(meta, "annotations"), old AUTO_JV = jv_invalid();
     jv out AUTO_JV = jv_object();
     struct buf b AUTO_BUF = BUF_INIT;
 
     if (jv_get_kind(in) != JV_KIND_OBJECT)
-        return dflt;
-    jv_object_foreach(in, k, v) {
-        if (change_is_view(jv_string_value(k))) {
-            jv_free(k);
-            jv_free(v);
-        } else
-            out = jv_object_set(out, k, v);
-    }
+        return stored;
+    old = jv_parse(stored);
+    add_annotations(&out, in, false);
+    add_annotations(&out, old, true);
     json_canon(&b, out);
     return arena_strndup(a, b.p, b.len);
 }
@@ -222,10 +232,9 @@ static int may_update(struct store *s, struct arena *a, const struct res *old, s
 }
 
 /* A decommissioned device takes nothing any more; what a sync owns, it alone respecifies. */
-static int may_change(struct arena *a, const struct res *old, bool respecced, struct err *e)
+static int may_change(const struct res *old, bool respecced, struct err *e)
 {
-    if (old->kind->id == KIND_DEVICE &&
-        strcmp(part_of(a, old->spec, "decommissioning"), "null") != 0)
+    if (old->kind->id == KIND_DEVICE && device_decommissioned(old))
         return err_set(e, FC_CONFLICT, "Device of name \"%s\" is decommissioned and cannot be "
             "updated", old->name);
     if (respecced && old->owner && strncmp(old->owner, "ResourceSync/", 13) == 0)
@@ -249,7 +258,7 @@ static int update(struct store *s, struct arena *a, const struct res *old, struc
         return 0;
     }
     *what = CHANGE_UPDATED;
-    if (may_change(a, old, respecced && !trusted, e) < 0)
+    if (may_change(old, respecced && !trusted, e) < 0)
         return -1;
     if (respecced && r->kind->effects & EFFECT_FLEET) {
         selector = strcmp(part_of(a, old->spec, "selector"), part_of(a, r->spec, "selector")) != 0;

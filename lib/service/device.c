@@ -107,6 +107,16 @@ static bool decommission_failed(jv status)
     return failed;
 }
 
+bool device_decommissioned(const struct res *r)
+{
+    jv spec AUTO_JV = jv_invalid();
+
+    if (!r->spec || !strstr(r->spec, "\"decommissioning\"")) /* most are not */
+        return false;
+    spec = jv_parse(r->spec);
+    return json_has(spec, "decommissioning");
+}
+
 /* The image of the spec that the device was given, for a device that says how its OS is updated. */
 static int os_image(struct store *s, struct arena *a, const struct device *d, jv status,
     const char **image, struct err *e)
@@ -164,6 +174,7 @@ static int refresh(struct store *s, struct arena *a, const struct res *r, int64_
         .fleets_current = true,
         .spec_valid = d.spec_valid != 0,
         .os_image = image,
+        .decommissioned = device_decommissioned(r),
     };
     for (i = 0; i < n; i++)
         if (m[i].latest && m[i].rendered != m[i].latest)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Enrollment requests and certificate requests up to the decision; sign.c carries it out. */
+/* Enrollment requests up to the decision; sign.c carries it out. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,8 +19,7 @@ static const char *canon(struct arena *a, jv v)
     return arena_strndup(a, b.p, b.len);
 }
 
-/* The common name is what agents' requests are told by. */
-static int parse(const struct kind *k, jv doc, const char **path, struct csr_info *info,
+int request_parse(const struct kind *k, jv doc, const char **path, struct csr_info *info,
     struct err *e)
 {
     const struct crypto_module *c = crypto(e);
@@ -47,7 +46,7 @@ int request_check(const struct kind *k, jv doc, const char **path, struct err *e
     *path = NULL;
     if (!(k->flags & KIND_REQUEST))
         return 0;
-    return parse(k, doc, path, &info, e);
+    return request_parse(k, doc, path, &info, e);
 }
 
 int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
@@ -58,7 +57,7 @@ int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const 
     jv spec AUTO_JV = json_get(doc, "spec"), labels AUTO_JV = json_at(doc, "metadata.labels");
     struct csr_info info;
 
-    if (parse(k, doc, &path, &info, e) < 0)
+    if (request_parse(k, doc, &path, &info, e) < 0)
         return path ? err_wrap(e, "%s", path) : -1;
     cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
     if (strcmp(cn, name) != 0)
@@ -171,45 +170,4 @@ int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
         return -1;
     return event_of(s, &r, who, (struct event){.reason = "ResourceUpdated",
         .message = "The enrollment request was denied."}, e);
-}
-
-int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
-    const struct actor *who, struct res *out, struct err *e)
-{
-    const struct kind *k = kind_by_id(KIND_CERTIFICATESIGNINGREQUEST);
-    const char *signer = json_str(doc, "spec.signerName"), *path, *cn;
-    jv spec AUTO_JV = json_get(doc, "spec");
-    struct csr_info info;
-    size_t n, m;
-
-    if (parse(k, doc, &path, &info, e) < 0)
-        return path ? err_wrap(e, "%s", path) : -1;
-    cn = strncmp(info.cn, "device:", 7) == 0 ? info.cn + 7 : info.cn;
-    if (strcmp(signer, SIGNER_RENEWAL) == 0) {
-        if (strcmp(cn, device) != 0)
-            return err_set(e, FC_DENIED, "spec.request: its common name is \"%s\", not the "
-                "device's", info.cn);
-    } else if (strcmp(signer, SIGNER_SERVICE) == 0) {
-        n = strlen(cn);
-        m = strlen(device);
-        if (n < m + 2 || cn[n - m - 1] != '-' || strcmp(cn + n - m, device) != 0)
-            return err_set(e, FC_DENIED, "spec.request: its common name must end with \"-%s\"",
-                device);
-    } else
-        return err_set(e, FC_DENIED, "spec.signerName: devices cannot ask for \"%s\"", signer);
-    *out = (struct res){
-        .org = org,
-        .kind = k,
-        .name = arena_strdup(a, json_str(doc, "metadata.name")),
-        .owner = arena_printf(a, "Device/%s", device),
-        .labels = "{}",
-        .annotations = "{}",
-        .spec = canon(a, spec),
-        .status = "{\"conditions\":[]}",
-    };
-    if (res_insert(s, a, out, e) < 0 || revision_add(s, who, out, false, e) < 0 ||
-        task_sign(s, out, e) < 0)
-        return -1;
-    return event_of(s, out, who, (struct event){.reason = "ResourceCreated",
-        .message = "A device asks for a certificate."}, e);
 }

@@ -263,6 +263,7 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
 {
     struct fleet_cache *c = fleets_of(s, device->org, e);
     jv labels AUTO_JV = jv_parse(device->labels);
+    bool gone = device_decommissioned(device);
     struct member *m = NULL;
     bool *was, *shall;
     size_t i;
@@ -273,7 +274,7 @@ int membership_of_device(struct store *s, struct arena *a, const struct res *dev
     was = belongs(a, c, m, n);
     shall = arena_alloc(a, c->n * sizeof *shall + 1);
     for (i = 0; i < c->n; i++)
-        shall[i] = selector_match(&c->fleet[i].sel, labels);
+        shall[i] = !gone && selector_match(&c->fleet[i].sel, labels);
     return move(s, a, c, device, was, shall, NULL, now, who, e);
 }
 

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fleet/lifecycle.h"
 #include "service/service.h"
 
-/* Layers of one device, with the values that they borrow. */
+/* Layers of one device, with the values that they borrow, and what people did with applications. */
 struct layers {
     struct layer *layer;
     size_t n;
+    jv lifecycle;
 };
 
 static void layers_free(struct layers *l)
@@ -18,12 +20,22 @@ static void layers_free(struct layers *l)
     for (i = 0; i < l->n; i++)
         jv_free(l->layer[i].spec);
     free(l->layer);
+    jv_free(l->lifecycle);
 }
 
 static void layer_add(struct layers *l, const char *origin, jv spec, bool template)
 {
     l->layer = xreallocarray(l->layer, l->n + 1, sizeof *l->layer);
     l->layer[l->n++] = (struct layer){.origin = origin, .spec = spec, .is_template = template};
+}
+
+static void overlay_add(struct layers *l, enum kind_id kind, const char *annotations)
+{
+    jv overlay AUTO_JV = lifecycle_read(kind_by_id(kind), annotations);
+
+    if (!jv_is_valid(l->lifecycle))
+        l->lifecycle = jv_object();
+    lifecycle_merge(&l->lifecycle, overlay);
 }
 
 /* The spec that a template version carries: its status without what is about the version. */
@@ -78,7 +90,9 @@ static int device_layers(struct store *s, struct arena *a, const struct res *r,
 
     if (defaults_layer(s, a, r->org, l, e) < 0)
         return -1;
+    overlay_add(l, KIND_DEVICE, r->annotations);
     for (i = 0; i < n; i++) {
+        overlay_add(l, KIND_FLEET, m[i].fleet_annotations);
         if (!m[i].assigned)
             continue;
         if (version_spec(s, a, m[i].assigned, &spec, &origin, e) < 0)
@@ -180,6 +194,10 @@ static int render_checked(const struct layers *l, jv meta, struct rendered *out,
 {
     if (render(l->layer, l->n, meta, NULL, NULL, out, e) < 0)
         return -1;
+    if (json_nonempty(l->lifecycle)) {
+        lifecycle_lay(&out->spec, l->lifecycle);
+        json_hash(out->spec, out->hash);
+    }
     if (check_result(out, e) == 0)
         return 0;
     rendered_free(out);
@@ -266,7 +284,7 @@ struct preview {
 };
 
 static int preview_fleet(struct preview *p, int64_t id, const char *name, const char *spec_text,
-    struct err *e)
+    const char *annotations, struct err *e)
 {
     jv doc = overlay_of(p->o, name);
     jv spec AUTO_JV = jv_is_valid(doc) ? json_get(doc, "spec") : jv_parse(spec_text);
@@ -277,6 +295,7 @@ static int preview_fleet(struct preview *p, int64_t id, const char *name, const 
 
     if (rc <= 0)
         return rc;
+    overlay_add(p->l, KIND_FLEET, annotations);
     if (version && !jv_is_valid(doc)) {
         if (version_spec(p->s, p->a, version, &part, &origin, e) < 0)
             return -1;
@@ -307,7 +326,8 @@ static int preview_fleets(struct preview *p, int64_t org, struct err *e)
                 seen[nseen++] = over;
         }
         if (preview_fleet(p, st_col_int(st, 0), arena_strdup(p->a, name),
-            arena_strdup(p->a, st_col_text(st, 3, NULL)), e) < 0) {
+            arena_strdup(p->a, st_col_text(st, 3, NULL)),
+            arena_strdup(p->a, st_col_text(st, 5, NULL)), e) < 0) {
             st_reset(st);
             rc = -1;
             goto out;
@@ -319,7 +339,7 @@ static int preview_fleets(struct preview *p, int64_t org, struct err *e)
         for (k = 0; k < nseen && strcmp(seen[k], name) != 0; k++)
             ;
         if (k == nseen)
-            rc = preview_fleet(p, 0, name, "{}", e);
+            rc = preview_fleet(p, 0, name, "{}", "{}", e);
     }
 out:
     free(seen);
@@ -348,6 +368,7 @@ int render_preview(struct store *s, struct arena *a, int64_t org, jv doc,
     if ((rc = res_get(s, a, org, kind_by_id(KIND_DEVICE), name, &r, e)) < 0 ||
         (rc && (n = member_list(s, a, r.id, &m, e)) < 0))
         return -1;
+    overlay_add(&l, KIND_DEVICE, rc ? r.annotations : NULL);
     rc = defaults_layer(s, a, org, &l, e);
     if (rc == 0)
         rc = preview_fleets(&(struct preview){s, a, o, m, n, labels, &l}, org, e);

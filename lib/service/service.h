@@ -146,6 +146,8 @@ int walk_later(struct store *s, const struct res *fleet, unsigned what, const st
     struct err *e);
 /* The devices of a fleet with a new version are out of date: now if they are few, else later. */
 int walk_outdate(struct store *s, const struct res *fleet, const struct actor *who, struct err *e);
+/* The devices of a fleet are to be rendered anew: likewise. */
+int walk_stale(struct store *s, const struct res *fleet, const struct actor *who, struct err *e);
 /* Does what is left, in transactions of its own: none may be open. */
 int walk_fleet(struct store *s, int64_t fleet, const struct walk_options *o, struct err *e);
 /* For commands, after the commit of changes: what these left of all fleets. Cheap when there is
@@ -184,6 +186,8 @@ int render_current(struct store *s, struct arena *a, int64_t org, const char *de
  * or failure of assignments, sets off rollouts. */
 int device_report(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
     const struct actor *who, struct err *e);
+/* Does its spec say that it is to wipe itself? */
+bool device_decommissioned(const struct res *device);
 /* What the system keeps of a device that was just created and is in no fleet yet. */
 int device_create(struct store *s, const struct res *device, int64_t now, struct err *e);
 /* Computes the summary columns anew from what is stored; device: as it is stored. */
@@ -244,13 +248,16 @@ int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *flee
     int64_t now, int64_t max, const struct actor *who, struct rollout_plan_batch **out, size_t *n,
     struct err *e);
 
-/* --- enrollment and certificates (enroll.c) --------------------------------------------------- */
+/* --- enrollment and certificates (enroll.c, csr.c) --------------------------------------------------- */
 
 /* What kind_validate leaves to the crypto module, which is loaded for such documents alone: that the
  * certificate request of an EnrollmentRequest or CertificateSigningRequest (validated, borrowed)
  * parses, has a sound key and is signed by it. *path: of the member that does not, NULL: of none.
  * FC_INVALID says why without the path. */
 int request_check(const struct kind *k, jv doc, const char **path, struct err *e);
+/* Parses it; *path and errors as above. */
+int request_parse(const struct kind *k, jv doc, const char **path, struct csr_info *info,
+    struct err *e);
 /* An agent's request (validated, borrowed): checks the CSR, strips status. FC_CONFLICT: exists. */
 int enroll_request(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
     struct res *out, struct err *e);
@@ -277,6 +284,15 @@ int enroll_sign(struct store *s, struct arena *a, int64_t org, const struct kind
 /* A certificate signing request of an agent (owner "Device/x"): approved by rule, signed by a
  * task. */
 int csr_request(struct store *s, struct arena *a, int64_t org, const char *device, jv doc,
+    const struct actor *who, struct res *out, struct err *e);
+/* A person's request (validated, borrowed). One for a bootstrap certificate is approved by rule, all
+ * others wait for a decision. FC_CONFLICT: exists. */
+int csr_ask(struct store *s, struct arena *a, int64_t org, jv doc, const struct actor *who,
+    struct res *out, struct err *e);
+/* The decision that the document (validated with its status, borrowed) has among its conditions:
+ * Approved or Denied. A `sign` task does the rest. FC_CONFLICT: decided before; FC_INVALID: no
+ * decision, or one for which there is no certificate. */
+int csr_decide(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
     const struct actor *who, struct res *out, struct err *e);
 /* Opens the CA that the configuration names ([ca], default STATE/ca). */
 int service_ca(const struct conf *conf, struct ca **ca, struct err *e);

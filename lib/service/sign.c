@@ -5,11 +5,31 @@
 #include "base/clock.h"
 #include "service/service.h"
 
+static bool has_condition(jv status, const char *type)
+{
+    jv all AUTO_JV = json_get(status, "conditions");
+    bool found = false;
+
+    if (jv_get_kind(all) == JV_KIND_ARRAY)
+        jv_array_foreach(all, i, c) {
+            const char *t = json_str(c, "type");
+
+            found = found || (t && strcmp(t, type) == 0);
+            jv_free(c);
+        }
+    return found;
+}
+
+/* Unless who decided said so himself. */
 static void add_approved(jv *status, const char *message)
 {
-    jv conditions = json_get(*status, "conditions"), c = jv_object();
+    jv conditions, c;
     char at[TIME_LEN];
 
+    if (has_condition(*status, "Approved"))
+        return;
+    conditions = json_get(*status, "conditions");
+    c = jv_object();
     time_format(now_us(), at);
     json_sets(&c, "type", "Approved");
     json_sets(&c, "status", "True");
@@ -123,24 +143,16 @@ static int sign_enrollment(struct store *s, struct arena *a, struct res *r, stru
     return add_device(s, a, r, spec, status, who, e);
 }
 
-static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *ca,
-    const struct actor *who, struct err *e)
+/* A device's own: for its management, or for one of its services. */
+static int sign_device(struct arena *a, const char *device, const char *signer,
+    const struct buf *csr, const char *org, int64_t seconds, struct ca *ca, struct buf *pem,
+    struct err *e)
 {
-    jv spec AUTO_JV = jv_parse(r->spec), status AUTO_JV = jv_parse(r->status);
-    const char *request = json_str(spec, "request"), *signer = json_str(spec, "signerName");
-    const char *device = r->owner && strncmp(r->owner, "Device/", 7) == 0 ? r->owner + 7 : NULL;
-    struct buf csr AUTO_BUF = BUF_INIT, pem AUTO_BUF = BUF_INIT, b64 AUTO_BUF = BUF_INIT;
-    struct cert_profile p = {.signer = signer};
+    struct cert_profile p = {.signer = signer, .org = org};
     struct csr_info info;
-    int64_t seconds = json_int(spec, "expirationSeconds", 0);
 
-    if (json_str(status, "certificate"))
-        return 0;
-    if (!device)
-        return err_set(e, FC_INVALID, "%s: no device owns this request", r->name);
-    if (base64_decode(&csr, request, strlen(request)) < 0 ||
-        csr_parse(csr.p, csr.len, &info, e) < 0)
-        return err_set(e, FC_INVALID, "%s: spec.request is no certificate request", r->name);
+    if (csr_parse(csr->p, csr->len, &info, e) < 0)
+        return -1;
     if (seconds > 0 && seconds < CERT_DAYS * INT64_C(86400))
         p.seconds = seconds;
     if (strcmp(signer, SIGNER_RENEWAL) == 0)
@@ -149,8 +161,31 @@ static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *
         p.cn = info.cn;
         p.fingerprint = device;
     }
-    if (org_uid(s, a, r->org, &p.org, e) < 0 || ca_sign(ca, csr.p, csr.len, &p, &pem, e) < 0)
+    return ca_sign(ca, csr->p, csr->len, &p, pem, e);
+}
+
+static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *ca,
+    const struct actor *who, struct err *e)
+{
+    jv spec AUTO_JV = jv_parse(r->spec), status AUTO_JV = jv_parse(r->status);
+    const char *request = json_str(spec, "request"), *signer = json_str(spec, "signerName");
+    const char *device = r->owner && strncmp(r->owner, "Device/", 7) == 0 ? r->owner + 7 : NULL;
+    struct buf csr AUTO_BUF = BUF_INIT, pem AUTO_BUF = BUF_INIT, b64 AUTO_BUF = BUF_INIT;
+    struct issue i = {.signer = signer, .seconds = json_int(spec, "expirationSeconds", 0)};
+    int rc;
+
+    if (json_str(status, "certificate") || has_condition(status, "Denied"))
+        return 0;
+    if (!device && strcmp(signer, SIGNER_ENROLLMENT) != 0)
+        return err_set(e, FC_INVALID, "%s: no device owns this request", r->name);
+    if (org_uid(s, a, r->org, &i.org, e) < 0)
         return -1;
+    if (base64_decode(&csr, request, strlen(request)) < 0)
+        return err_set(e, FC_INVALID, "%s: spec.request: must be base64", r->name);
+    rc = device ? sign_device(a, device, signer, &csr, i.org, i.seconds, ca, &pem, e) :
+        issue_csr(ca, csr.p, csr.len, &i, &pem, e);
+    if (rc < 0)
+        return err_wrap(e, "%s: spec.request", r->name);
     base64_encode(&b64, pem.p, pem.len);
     json_sets(&status, "certificate", b64.p);
     add_approved(&status, "Approved by rule");

@@ -125,6 +125,14 @@ int membership_of_fleet(struct store *s, struct arena *a, const struct res *flee
     return moved ? task_render(s, fleet->org, e) : 0;
 }
 
+static int stale(struct store *s, const int64_t *ids, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (device_stale(s, ids[i], STALE_YES, e) < 0)
+            return -1;
+    return (int)n;
+}
+
 int walk_outdate(struct store *s, const struct res *fleet, const struct actor *who, struct err *e)
 {
     int64_t ids[AT_ONCE + 1];
@@ -138,6 +146,21 @@ int walk_outdate(struct store *s, const struct res *fleet, const struct actor *w
     return many_outdate(s, fleet->id, ids, (size_t)n, e);
 }
 
+int walk_stale(struct store *s, const struct res *fleet, const struct actor *who, struct err *e)
+{
+    int64_t ids[AT_ONCE + 1];
+    int room = room_of(s), n = member_some(s, fleet->id, room + 1, ids, e);
+
+    if (n < 0)
+        return -1;
+    if (n > room)
+        return walk_later(s, fleet, WALK_STALE, who, e);
+    s->moved += n;
+    if (stale(s, ids, (size_t)n, e) < 0)
+        return -1;
+    return n ? task_render(s, fleet->org, e) : 0;
+}
+
 /* --- the walk --------------------------------------------------------------------------------- */
 
 struct walk_run {
@@ -147,7 +170,7 @@ struct walk_run {
     struct res fleet;
     struct rollout r;
     struct ids members; /* in question, because they come or leave */
-    struct ids outdate;
+    struct ids outdate, stale;
 };
 
 /* Adds the ids of devices that the selector matches. */
@@ -222,7 +245,8 @@ static int look(struct walk_run *w, int64_t fleet, struct err *e)
     if (rc == 1 && !w->r.walk)
         rc = 0;
     if (rc == 1 && ((w->r.walk & WALK_MEMBERS && find_members(w, e) < 0) ||
-        (w->r.walk & WALK_OUTDATE && member_of(w->s, fleet, true, &w->outdate, e) < 0)))
+        (w->r.walk & WALK_OUTDATE && member_of(w->s, fleet, true, &w->outdate, e) < 0) ||
+        (w->r.walk & WALK_STALE && member_of(w->s, fleet, false, &w->stale, e) < 0)))
         rc = -1;
     db_rollback(w->s->db);
     return rc;
@@ -236,6 +260,11 @@ static int step_members(struct walk_run *w, const int64_t *ids, size_t n, struct
 static int step_outdate(struct walk_run *w, const int64_t *ids, size_t n, struct err *e)
 {
     return many_outdate(w->s, w->fleet.id, ids, n, e);
+}
+
+static int step_stale(struct walk_run *w, const int64_t *ids, size_t n, struct err *e)
+{
+    return stale(w->s, ids, n, e);
 }
 
 static int end_step(struct walk_run *w, struct err *e)
@@ -324,6 +353,7 @@ static int round_of(struct store *s, int64_t fleet, const struct walk_options *o
 
     if (rc == 1 && (through(&w, &w.members, step_members, e) < 0 ||
         through(&w, &w.outdate, step_outdate, e) < 0 ||
+        through(&w, &w.stale, step_stale, e) < 0 ||
         (w.r.walk & WALK_UNBATCH && unbatch(&w, e) < 0) || store_begin(s, e) < 0))
         rc = -1;
     if (rc == 1 && (finish(&w, e) < 0 || end_step(&w, e) < 0))
@@ -331,6 +361,7 @@ static int round_of(struct store *s, int64_t fleet, const struct walk_options *o
     store_rollback(s); /* nothing is left to undo after a commit */
     free(w.members.id);
     free(w.outdate.id);
+    free(w.stale.id);
     return rc;
 }
 

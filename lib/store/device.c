@@ -289,6 +289,7 @@ int member_list(struct store *s, struct arena *a, int64_t device, struct member 
             .latest_name = TEXT(11),
             .latest = st_col_int(st, 12),
             .rollout_status = (int)st_col_int(st, 13),
+            .fleet_annotations = TEXT(14),
         };
     }
 #undef TEXT

@@ -40,7 +40,7 @@ enum assignment { /* device_fleet.state, stored */
 
 struct member {
     int64_t fleet;          /* resource id */
-    const char *fleet_name;
+    const char *fleet_name, *fleet_annotations;
     int64_t assigned, rendered, good; /* template versions, 0: none */
     int state, batch;
     int64_t assigned_at;
@@ -142,6 +142,7 @@ enum walk {
     WALK_MEMBERS = 1,  /* devices come and leave, since the selector changed */
     WALK_OUTDATE = 2,  /* those that were up to date are not, since there is a new version */
     WALK_UNBATCH = 4,  /* the batches begin anew */
+    WALK_STALE = 8,    /* all are to be rendered anew */
 };
 int rollout_walk(struct store *s, int64_t fleet, unsigned add, struct err *e);
 int rollout_walked(struct store *s, int64_t fleet, struct err *e); /* all is done */

@@ -95,7 +95,7 @@ SELECT spec FROM rendered WHERE hash = ?1
 
 -- :name member_list
 SELECT m.fleet, f.name, m.assigned, m.rendered, m.good, m.state, m.batch, m.assigned_at, m.message,
-    a.name, g.name, n.name, o.version, o.status
+    a.name, g.name, n.name, o.version, o.status, f.annotations
 FROM device_fleet m JOIN resource f ON f.id = m.fleet
 LEFT JOIN resource a ON a.id = m.assigned
 LEFT JOIN resource g ON g.id = m.rendered
@@ -244,7 +244,7 @@ UNION ALL SELECT 1 FROM rollout WHERE version = ?1 OR completed = ?1
 LIMIT 1
 
 -- :name fleet_list
-SELECT f.id, f.name, f.created, f.spec, coalesce(o.deleted, 0)
+SELECT f.id, f.name, f.created, f.spec, coalesce(o.deleted, 0), f.annotations
 FROM resource f LEFT JOIN rollout o ON o.fleet = f.id
 WHERE f.org = ?1 AND f.kind = 2 ORDER BY f.created, f.name
 

@@ -71,9 +71,11 @@ int many_devices(struct store *s, struct arena *a, const int64_t *ids, size_t n,
 
     if (!n)
         return 0;
-    sql_add(&q, "SELECT id, org, name, owner, labels FROM resource WHERE id");
+    sql_add(&q, "SELECT r.id, r.org, r.name, r.owner, r.labels FROM resource r "
+        "JOIN device d ON d.id = r.id "
+        "WHERE d.lifecycle NOT IN ('Decommissioning', 'Decommissioned') AND r.id");
     in_list(&q, ids, n);
-    sql_add(&q, " ORDER BY id");
+    sql_add(&q, " ORDER BY r.id");
     st = sql_prepare(s, &q, e);
     sql_free(&q);
     if (!st)

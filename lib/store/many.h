@@ -29,7 +29,8 @@ struct many_device {
     const int64_t *fleet;
     size_t nfleet;
 };
-/* Of these ids (sorted, MANY_MAX at most) those that exist. Returns how many. */
+/* Of these ids (sorted, MANY_MAX at most) those that exist and may come to a fleet: not those that
+ * are decommissioned. Returns how many. */
 int many_devices(struct store *s, struct arena *a, const int64_t *ids, size_t n,
     struct many_device *out, struct err *e);
 
