@@ -104,7 +104,7 @@ $(BUILD)/gen/libdir: FORCE
 	@mkdir -p $(@D); echo '$(libdir)' | cmp -s - $@ || echo '$(libdir)' >$@
 $(BUILD)/lib/base/mod.o: $(BUILD)/gen/libdir
 $(BUILD)/lib/base/mod.o: ALL_CFLAGS += -DFC_MODULE_DIR='"$(libdir)/fc"'
-$(BUILD)/lib/base/opt.o $(BUILD)/lib/api/list.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"'
+$(BUILD)/lib/base/opt.o $(BUILD)/lib/api/health.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"'
 $(BUILD)/agent/%.o: ALL_CFLAGS += -DFC_VERSION='"$(VERSION)"' -Iagent
 
 $(BUILD)/lib/db/postgre%.o build-fuzz/lib/db/postgre%.o $(BUILD)/test/bench/query.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)

@@ -17,7 +17,7 @@ enum {
     JOBS_MAX = 256,
     CONNECTIONS_MAX = 1 << 20,
     IDLE_MAX = 366 * 86400, /* s */
-    O_CERTIFICATE = OPT_FIRST, O_KEY, O_IDLE, O_MAX_CONNECTIONS, O_ROUTES,
+    O_CERTIFICATE = OPT_FIRST, O_KEY, O_IDLE, O_MAX_CONNECTIONS, O_OPENAPI, O_ROUTES,
 };
 
 static const struct opt opts[] = {
@@ -33,6 +33,7 @@ static const struct opt opts[] = {
         "idle, then never)"},
     {O_MAX_CONNECTIONS, "max-connections", "N", NULL, "connections of one process (default: "
         "4096)"},
+    {O_OPENAPI, "openapi", NULL, NULL, "print the OpenAPI document of the API, and end"},
     {O_ROUTES, "routes", NULL, NULL, "print all routes and who may call them, and end"},
     {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... "
         "(default: FC_STORE, then the configuration)"},
@@ -51,7 +52,7 @@ static const struct command command = {
 struct args {
     struct serve_options serve;
     const char *listen, *conf_file, *cert, *key, *format, *filter;
-    bool routes;
+    bool openapi, routes;
 };
 
 static void args_read(struct args *a, struct opts *o, int argc, char **argv)
@@ -71,6 +72,7 @@ static void args_read(struct args *a, struct opts *o, int argc, char **argv)
             a->serve.max_connections = (int)opt_num(o, 1, CONNECTIONS_MAX);
             break;
         case OPT_STORE: a->serve.store_url = o->arg; break;
+        case O_OPENAPI: a->openapi = true; break;
         case O_ROUTES: a->routes = true; break;
         case OPT_OUTPUT: a->format = o->arg; break;
         case OPT_FILTER: a->filter = o->arg; break;
@@ -205,8 +207,8 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     args_read(&a, &o, argc, argv);
-    if (a.routes) {
-        rc = api_routes(stdout, a.format, a.filter, &e);
+    if (a.routes || a.openapi) {
+        rc = a.routes ? api_routes(stdout, a.format, a.filter, &e) : api_openapi(stdout, &e);
         if (rc < 0)
             log_err(&e);
         return rc < 0 ? (int)e.code : FC_OK;

@@ -59,3 +59,11 @@ void answer_result(struct call *c, const char *result)
 {
     add_header(c->r, arena_printf(c->a, "Flightctl-Result: %s\r\n", result));
 }
+
+int answer_success(struct call *c)
+{
+    c->r->status = 200;
+    buf_adds(&c->r->body, "{\"apiVersion\":\"" API_VERSION "\",\"code\":200,\"kind\":\"Status\","
+        "\"message\":\"\",\"reason\":\"OK\",\"status\":\"Success\"}");
+    return HANDLED;
+}

@@ -103,6 +103,9 @@ void api_write_response(struct buf *out, const struct http_request *q, const str
  * (classes of callers and roles). format and filter as printer_open takes them. */
 int api_routes(FILE *f, const char *format, const char *filter, struct err *e);
 
+/* The OpenAPI document of all routes, JSON. */
+int api_openapi(FILE *f, struct err *e);
+
 /* --- transports ---------------------------------------------------------------------------- */
 
 /* One request from the CGI environment (RFC 3875), the answer to stdout. */

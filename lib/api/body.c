@@ -4,13 +4,6 @@
 
 #include "api/core.h"
 
-/* Bodies that are no kinds: definitions of a kind's schema. */
-static const struct {
-    const char *name, *schema;
-} parts[] = {
-    {"EnrollmentRequestApproval", "EnrollmentRequest"},
-};
-
 static const char json[] = "application/json";
 static const char json_patch_type[] = "application/json-patch+json";
 static const char merge_patch_type[] = "application/merge-patch+json";
@@ -54,26 +47,26 @@ int body_valid(const struct kind *k, jv v, unsigned flags, struct err *e)
     return kind_validate(k, v, flags, &bad, 1) == 0 ? 0 : violated(&bad, e);
 }
 
-/* The resource "KIND/status" is written with its status checked. */
+/* Where what is written is the status, it is checked as well. */
 static unsigned flags_of(const struct route *t)
 {
-    size_t n = strlen(t->path);
+    const char *last = strrchr(t->path, '/');
 
-    return n > 7 && strcmp(t->path + n - 7, "/status") == 0 ? VALIDATE_STATUS : 0;
+    return strcmp(last, "/status") == 0 || strcmp(last, "/approval") == 0 ? VALIDATE_STATUS : 0;
 }
 
 static int valid(const struct call *c, struct err *e)
 {
     const char *name = c->route->request;
+    const struct kind *k;
     struct violation bad;
 
     if (strcmp(name, "PatchRequest") == 0) /* its result is checked, as a whole document */
         return 0;
-    for (size_t i = 0; i < LEN(parts); i++)
-        if (strcmp(parts[i].name, name) == 0)
-            return schema_validate(parts[i].schema, name, c->doc, 0, &bad, 1) == 0 ? 0 :
-                violated(&bad, e);
-    return body_valid(kind_find(name), c->doc, flags_of(c->route), e);
+    k = kind_find(name);
+    if (k)
+        return body_valid(k, c->doc, flags_of(c->route), e);
+    return schema_validate("Api", name, c->doc, 0, &bad, 1) == 0 ? 0 : violated(&bad, e);
 }
 
 bool step_body(struct call *c)

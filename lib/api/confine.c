@@ -20,6 +20,7 @@ void api_confine(struct api *a, const struct serve_options *o, bool stays)
     const char *urls[] = {service_url(o->conf, o->store_url, buf),
         conf_get(o->conf, "", "store-read"), conf_get(o->conf, "", "store-listen")};
     const char *ca = conf_get(o->conf, "api", "ca-file");
+    const char *agents = conf_get(o->conf, "api", "agent-ca-file");
     char *exe AUTO_FREE = realpath("/proc/self/exe", NULL);
     struct confine *c = confine_new();
     struct err lacks;
@@ -38,6 +39,8 @@ void api_confine(struct api *a, const struct serve_options *o, bool stays)
         confine_path(c, ca, CONFINE_READ);
     else
         confine_folder(c, ca, CONFINE_READ); /* it may come yet */
+    if (agents) /* handed out with the configuration of agents */
+        confine_folder(c, agents, CONFINE_READ);
     confine_enter(c, &lacks);
     if (lacks.code && stays)
         log_err(&lacks);

@@ -17,6 +17,7 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
         return -1;
     }
     store_patience(&a->store, API_BUSY_MS);
+    a->conf = conf;
     a->cert = authn_cert_new(conf, e);
     if (!a->cert || authorizer_new(&a->authorizer, conf, e) < 0) {
         authn_cert_free(a->cert);

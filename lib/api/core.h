@@ -79,6 +79,7 @@ int seen_batch_flush(struct seen_batch *b, struct store *s, struct err *e);
 
 struct api {
     struct store store;
+    const struct conf *conf;
     struct authn_cert *cert;
     struct authorizer *authorizer; /* NULL: the table of roles says who may what */
     struct rights_cache *rights;
@@ -194,12 +195,17 @@ void log_failure(struct call *c, const struct err *e);
 /* --- handlers ------------------------------------------------------------------------------------ */
 
 handler_fn get_rendered, put_device_status, patch_device_status, get_last_seen;
-handler_fn post_enrollment, put_approval, post_csr, get_csr;
-handler_fn list_resources, list_versions, list_labels;
+handler_fn put_decommission, post_resume, start_app, stop_app, restart_app;
+handler_fn post_enrollment, put_approval, post_csr, get_csr, put_csr_approval;
+handler_fn get_enrollment_config;
+handler_fn list_resources, list_versions, list_labels, list_organizations;
 handler_fn get_resource, post_resource, put_resource, patch_resource, delete_resource;
 handler_fn put_status, patch_status, no_status;
-handler_fn get_version_of, get_version;
+handler_fn get_fleet, get_version_of, delete_version_of;
+handler_fn get_version, get_healthz, get_readyz, get_openapi, not_served;
 
+/* FC_INVALID unless the body's metadata.name is the name in the path. */
+int same_name(const struct call *c, struct err *e);
 /* A resource of the route's kind, which must exist. */
 int find_resource(struct call *c, const char *name, struct res *r, struct err *e);
 /* Answers with one resource as it is shown. */
@@ -208,6 +214,8 @@ int answer_resource(struct call *c, int status, const struct res *r, unsigned fl
 void answer_result(struct call *c, const char *result);
 /* The views of a device that parameter `view` asks for: VIEW_*. FC_INVALID. */
 int view_get(struct call *c, unsigned *view, struct err *e);
+/* It was done, and there is nothing to show. */
+int answer_success(struct call *c);
 int note_seen(struct call *c, int64_t device);
 
 #endif

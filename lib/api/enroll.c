@@ -51,13 +51,54 @@ int put_approval(struct call *c, struct err *e)
     return HANDLED;
 }
 
+/* A device that says that it wipes itself gets no more certificates. */
+static int leaving(struct call *c, struct err *e)
+{
+    struct device d;
+    struct res r;
+    int rc;
+
+    if (c->id->who != WHO_DEVICE)
+        return 0;
+    rc = res_get(c->s, c->a, c->org, kind_by_id(KIND_DEVICE), c->id->name, &r, e);
+    if (rc <= 0)
+        return rc;
+    if (device_get(c->s, c->a, r.id, &d, e) != 1)
+        return -1;
+    if (!strstr(d.conditions, "\"type\":\"DeviceDecommissioning\""))
+        return 0;
+    c->r->status = 401;
+    return err_set(e, FC_DENIED, "the device is being decommissioned");
+}
+
 int post_csr(struct call *c, struct err *e)
 {
     struct res r;
 
-    if (csr_request(c->s, c->a, c->org, c->id->name, c->doc, &c->actor, &r, e) < 0)
+    if (leaving(c, e) < 0)
+        return -1;
+    if (c->id->who == WHO_DEVICE ?
+        csr_request(c->s, c->a, c->org, c->id->name, c->doc, &c->actor, &r, e) < 0 :
+        csr_ask(c->s, c->a, c->org, c->doc, &c->actor, &r, e) < 0)
         return -1;
     return answer_resource(c, 201, &r, 0, e);
+}
+
+int put_csr_approval(struct call *c, struct err *e)
+{
+    struct res r;
+
+    if (same_name(c, e) < 0 ||
+        csr_decide(c->s, c->a, c->org, c->arg[0], c->doc, &c->actor, &r, e) < 0)
+        return -1;
+    return answer_resource(c, 200, &r, 0, e);
+}
+
+/* A device sees its own alone. */
+static bool theirs(const struct call *c, const struct res *r)
+{
+    return !r->owner || strncmp(r->owner, "Device/", 7) != 0 ||
+        strcmp(r->owner + 7, c->id->name) != 0;
 }
 
 int get_csr(struct call *c, struct err *e)
@@ -66,7 +107,7 @@ int get_csr(struct call *c, struct err *e)
 
     if (find_resource(c, c->arg[0], &r, e) < 0)
         return -1;
-    if (!r.owner || strncmp(r.owner, "Device/", 7) != 0 || strcmp(r.owner + 7, c->id->name) != 0) {
+    if (c->id->who == WHO_DEVICE && theirs(c, &r)) {
         c->r->status = 401;
         return err_set(e, FC_DENIED, "the request is another device's");
     }

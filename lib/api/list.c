@@ -7,6 +7,8 @@
 #include "service/list.h"
 #include "store/labels.h"
 
+#define DIGITS "0123456789"
+
 static int is_true(const char *name, const char *text, bool *out, struct err *e)
 {
     *out = text && strcmp(text, "true") == 0;
@@ -46,6 +48,22 @@ int view_get(struct call *c, unsigned *view, struct err *e)
     return 0;
 }
 
+/* What a device list can be narrowed to in the contract, and nothing knows here. */
+static int no_cves(struct call *c, struct err *e)
+{
+    const char *cve, *digits;
+
+    if (query_get(c, "cveId", &cve, e) < 0)
+        return -1;
+    if (!cve || c->kind->id != KIND_DEVICE)
+        return 0;
+    digits = strncmp(cve, "CVE-", 4) == 0 && strspn(cve + 4, DIGITS) == 4 && cve[8] == '-' ?
+        cve + 9 : "";
+    if (strlen(cve) > 64 || strspn(digits, DIGITS) < 4 || digits[strspn(digits, DIGITS)])
+        return err_set(e, FC_INVALID, "cveId: must be like CVE-2024-12345");
+    return 1;
+}
+
 static int parse_query(struct call *c, struct list_query *q, bool *summary, struct err *e)
 {
     const char *limit, *token, *labels, *fields, *only, *order;
@@ -74,15 +92,70 @@ static int parse_query(struct call *c, struct list_query *q, bool *summary, stru
     return 0;
 }
 
+/* Fleets may come with the states of their devices. */
+static int wants_counts(struct call *c, bool *counts, struct err *e)
+{
+    const char *text;
+
+    if (query_get(c, "addDevicesSummary", &text, e) < 0)
+        return -1;
+    return is_true("addDevicesSummary", c->kind->id == KIND_FLEET ? text : NULL, counts, e);
+}
+
+/* A fleet's document again, with what its status (its last member) is to have beside. */
+static int add_counted(struct call *c, const char *json, size_t n, struct buf *b, struct err *e)
+{
+    struct list_query q = {.kind = kind_by_id(KIND_DEVICE), .org = c->org, .now = c->now};
+    jv fleet AUTO_JV = jv_parse_sized(json, (int)n), selector AUTO_JV = jv_invalid();
+    struct selector picked;
+
+    selector = json_at(fleet, "spec.selector");
+    if (selector_from_json(c->a, selector, &picked, e) < 0)
+        return -1;
+    q.labels = &picked;
+    if (!json_has(fleet, "status")) {
+        buf_add(b, json, n);
+        return 0;
+    }
+    buf_add(b, json, n - 2);
+    buf_adds(b, ",\"devicesSummary\":");
+    if (list_summary(c->s, c->a, &q, b, e) < 0)
+        return -1;
+    buf_adds(b, "}}");
+    return 0;
+}
+
+int get_fleet(struct call *c, struct err *e)
+{
+    struct buf doc AUTO_BUF = BUF_INIT;
+    struct res r;
+    bool counts;
+
+    if (wants_counts(c, &counts, e) < 0 || find_resource(c, c->arg[0], &r, e) < 0)
+        return -1;
+    if (!counts)
+        return answer_resource(c, 200, &r, 0, e);
+    c->r->status = 200;
+    return res_write(c->s, c->a, &r, c->now, 0, &doc, e) < 0 ? -1 :
+        add_counted(c, doc.p, doc.len, &c->r->body, e);
+}
+
+struct items {
+    struct call *c;
+    struct buf *b;
+    bool counts;
+};
+
 static int add_item(void *ctx, const char *id, const char *json, size_t n, struct err *e)
 {
-    struct buf *b = ctx;
+    struct items *i = ctx;
 
     (void)id;
-    (void)e;
-    if (b->p[b->len - 1] != '[')
-        buf_addc(b, ',');
-    buf_add(b, json, n);
+    if (i->b->p[i->b->len - 1] != '[')
+        buf_addc(i->b, ',');
+    if (i->counts)
+        return add_counted(i->c, json, n, i->b, e);
+    buf_add(i->b, json, n);
     return 0;
 }
 
@@ -90,14 +163,18 @@ static int list(struct call *c, const char *parent, struct err *e)
 {
     struct list_query q = {.kind = c->kind, .org = c->org, .now = c->now, .parent = parent};
     struct buf *b = &c->r->body;
+    struct items items = {c, b, false};
     struct list_page page = {0};
     bool summary;
+    int rc;
 
-    if (parse_query(c, &q, &summary, e) < 0 ||
-        (c->kind->id == KIND_DEVICE && view_get(c, &q.view, e) < 0))
+    if (parse_query(c, &q, &summary, e) < 0 || wants_counts(c, &items.counts, e) < 0 ||
+        (c->kind->id == KIND_DEVICE && view_get(c, &q.view, e) < 0) || (rc = no_cves(c, e)) < 0)
         return -1;
+    if (rc)
+        return refuse(c, 501, "cveId: vulnerabilities are not looked for here"), HANDLED;
     buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
-    if (!summary && list_read(c->s, c->a, &q, add_item, b, &page, e) < 0)
+    if (!summary && list_read(c->s, c->a, &q, add_item, &items, &page, e) < 0)
         return -1;
     buf_printf(b, "],\"kind\":\"%sList\",\"metadata\":{", c->kind->name);
     if (page.token)
@@ -178,10 +255,10 @@ int get_version_of(struct call *c, struct err *e)
     return find_resource(c, name, &r, e) < 0 ? -1 : answer_resource(c, 200, &r, 0, e);
 }
 
-int get_version(struct call *c, struct err *e)
+int delete_version_of(struct call *c, struct err *e)
 {
-    (void)e;
-    c->r->status = 200;
-    buf_adds(&c->r->body, "{\"version\":\"" FC_VERSION "\"}");
-    return HANDLED;
+    const char *name = arena_printf(c->a, "%s/%s", c->arg[0], c->arg[1]);
+
+    return change_delete(c->s, c->a, c->org, c->kind, name, &c->actor, e) < 0 ? -1 :
+        answer_success(c);
 }

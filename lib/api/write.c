@@ -22,7 +22,7 @@ int get_resource(struct call *c, struct err *e)
     return find_resource(c, c->arg[0], &r, e) < 0 ? -1 : answer_resource(c, 200, &r, view, e);
 }
 
-static int same_name(const struct call *c, struct err *e)
+int same_name(const struct call *c, struct err *e)
 {
     const char *name = json_str(c->doc, "metadata.name");
 
@@ -99,8 +99,5 @@ int delete_resource(struct call *c, struct err *e)
 {
     if (change_delete(c->s, c->a, c->org, c->kind, c->arg[0], &c->actor, e) < 0)
         return -1;
-    c->r->status = 200;
-    buf_adds(&c->r->body, "{\"apiVersion\":\"" API_VERSION "\",\"code\":200,\"kind\":\"Status\","
-        "\"message\":\"\",\"reason\":\"OK\",\"status\":\"Success\"}");
-    return HANDLED;
+    return answer_success(c);
 }

@@ -6,6 +6,7 @@ complete -c fc-api -l key -r -F -d 'the server\'s key, PEM (default: [api] key-f
 complete -c fc-api -s j -l jobs -x -d 'processes on a listening socket (default: [api] jobs, then 1)'
 complete -c fc-api -l idle -x -d 'end after so long without a connection (default: [api] idle, then never)'
 complete -c fc-api -l max-connections -x -d 'connections of one process (default: 4096)'
+complete -c fc-api -l openapi -d 'print the OpenAPI document of the API, and end'
 complete -c fc-api -l routes -d 'print all routes and who may call them, and end'
 complete -c fc-api -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
 complete -c fc-api -s C -l config -r -F -d 'read this configuration file only'
