@@ -305,18 +305,3 @@ piped_on() { # PORT
     expect 6 fc-api -l "unix:$T/sock"
     [ ! -e sock ]
 }
-
-@test "the units of systemd are sound" {
-    needs systemd-analyze systemd
-    mkdir units
-    for unit in "$TOP"/share/systemd/fc-*; do
-        sed "s|@bindir@|$BUILD/bin|g" "$unit" >"units/${unit##*/}"
-    done
-    run systemd-analyze verify --man=no units/*
-    same '' "$(grep 'units/fc-' <<<"$output")"
-    # What serves strangers, and what holds the authority's key, keeps little of what it could do.
-    for unit in fc-api fc-work; do
-        systemd-analyze security --offline=true --threshold=20 "units/$unit.service" >security ||
-            { cat security; return 1; }
-    done
-}

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+# The units of systemd: sound by its own tools, and on a system that it boots: this one, with what
+# make install adds, in a container that writes to memory alone.
+# once: a unit starts what is installed
+# shellcheck disable=SC2154 # set by run, and by what is loaded
+
+load helpers
+load api
+load deploy
+
+setup() { fc_setup; }
+teardown() {
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || [ -z "${LEADER:-}" ] ||
+        inside journalctl --no-pager -u 'fc-*' | tail -n 40
+    fc_teardown
+    # The container's control groups stay empty behind it.
+    [ -z "${CGROUP:-}" ] || unshare --mount --propagation private sh -euc 'mount -t cgroup2 cgroup2 /sys/fs/cgroup
+        find "/sys/fs/cgroup$1" -depth -type d -exec rmdir {} +' sh "$CGROUP"
+}
+
+@test "the units of systemd are sound" {
+    needs systemd-analyze systemd
+    mkdir units
+    for unit in "$TOP"/share/systemd/fc-*; do
+        sed "s|@bindir@|$BUILD/bin|g" "$unit" >"units/${unit##*/}"
+    done
+    run systemd-analyze verify --man=no units/*
+    same '' "$(grep 'units/fc-' <<<"$output")"
+    # What serves strangers, and what holds the authority's key, keeps little of what it could do.
+    for unit in fc-api@ fc-work fc-gc; do
+        systemd-analyze security --offline=true --threshold=12 "units/$unit.service" >security ||
+            { cat security; return 1; }
+    done
+}
+
+# inside COMMAND ...: as root of the booted system.
+inside() {
+    nsenter -t "$LEADER" -m -u -i -n -p -r -w env -i HOME=/root LC_ALL=C.UTF-8 \
+        PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin "$@"
+}
+
+# boot: sets LEADER, its first process, as this system sees it.
+boot() {
+    local dir
+
+    # Only what the test starts shall start, the account of the server is not there yet, and no file
+    # system of this machine is mounted.
+    mkdir -p add/etc
+    touch add/etc/fstab add/etc/machine-id
+    for file in passwd group shadow gshadow; do
+        (umask 077 && grep -v '^_fc:' "/etc/$file" >"add/etc/$file")
+    done
+    chmod 644 add/etc/passwd add/etc/group
+    make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/add" install
+    mkdir boot
+    CGROUP=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    CGROUP=${CGROUP%/}/fc-boot-$BASHPID
+    # shellcheck disable=SC2016 # for the other shell
+    background boot.log unshare --mount --propagation private sh -euc '
+        mount -t tmpfs -o mode=755 tmpfs "$1"
+        mkdir "$1/upper" "$1/work" "$1/root"
+        cp -a "$2/." "$1/upper"
+        mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup
+        mkdir "/sys/fs/cgroup$3"
+        echo $$ >"/sys/fs/cgroup$3/cgroup.procs"
+        exec systemd-nspawn -q -D "$1/root" -b --machine="${3##*/}" --register=no --keep-unit --private-network \
+            --resolv-conf=off --timezone=off --tmpfs=/var/lib --kill-signal=SIGKILL \
+            --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
+            systemd.unit=sockets.target' \
+        sh "$T/boot" "$T/add" "$CGROUP"
+    NSPAWN=$PID
+    if ! wait_for booted; then
+        cat boot.log
+        return 1
+    fi
+}
+booted() {
+    kill -0 "$NSPAWN" && LEADER=$(pgrep -P "$NSPAWN" -x systemd) &&
+        inside systemctl is-active sockets.target
+}
+
+# What the shared checks ask for happens inside, by its commands and units.
+curl() { nsenter -t "$LEADER" -n curl "$@"; }
+fc-enroll() { inside fc-enroll "$@"; }
+fc-select() { inside fc-select "$@"; }
+fc-work() { inside systemctl start fc-work.service; }
+
+active() { inside systemctl is-active "fc-api@$1.service"; }
+inactive() { ! active "$1"; }
+main_pid() { inside systemctl show -P MainPID "fc-api@$1.service"; }
+
+@test "booted: sockets start the service, which is nobody, may write the store alone, and ends" {
+    local pid uid first
+
+    [ "$(id -u)" = 0 ] || skip "a container wants root"
+    needs systemd-nspawn systemd-container
+    boot
+    # As the manual tells it.
+    inside sh -euc 'fc-store init
+        fc-sign ca init
+        fc-sign server localhost 127.0.0.1
+        fc-sign enrollment -o /root/bootstrap
+        fc-sign admin -o /root/admin tester
+        systemctl --quiet enable --now fc-api-agent.socket fc-api-user.socket' >/dev/null
+    cp "/proc/$LEADER/root/root"/{bootstrap,admin}.{crt,key} .
+    FC_STATE=/proc/$LEADER/root/var/lib/fc
+    inactive agent
+    API_URL=https://127.0.0.1:7443
+    serves_all agent
+    active agent
+    inactive user
+    API_URL=https://127.0.0.1:3443
+    answers 200 admin /api/v1/devices
+    active user
+
+    # An account that nobody has, and the folder is its own.
+    pid=$(main_pid agent)
+    uid=$(inside stat -c %u "/proc/$pid")
+    [ "$uid" -ge 61184 ] && [ "$uid" -le 65519 ]
+    same "$uid" "$(inside stat -c %u "/proc/$(main_pid user)")"
+    inside find /var/lib/fc/ ! -uid "$uid" | grep -v lost+found >others || :
+    same '' "$(cat others)"
+    inside grep -qx 'NoNewPrivs:	1' "/proc/$pid/status"
+    inside grep -qx 'Seccomp:	2' "/proc/$pid/status"
+    inside grep -qx 'CapBnd:	0*' "/proc/$pid/status"
+    # Root could write what its mounts let it.
+    in_service() { inside nsenter -t "$pid" -m "$@"; }
+    in_service touch /var/lib/fc/file
+    in_service rm /var/lib/fc/file
+    for place in /etc /usr/local/bin /var/lib /var/lib/fc/ca /root; do
+        not in_service touch $place/file
+    done
+    inside test -s /var/lib/fc/ca/ca.key
+    not in_service test -s /var/lib/fc/ca/ca.key
+    same lo: "$(inside awk 'NR > 2 { print $1 }' "/proc/$pid/net/dev")"
+    # What it gives up by itself it may give up here.
+    not grep 'not permitted' <<<"$(inside journalctl -u 'fc-api@*' -o cat)"
+
+    # A front's account on its socket, and nobody else.
+    local examples=/usr/local/share/doc/fc/examples cert
+    inside sh -euc '
+        cp "$1/fc-api-front.socket" /etc/systemd/system/
+        install -D -m 644 "$1/fc-api-front.conf" /etc/systemd/system/fc-api@front.service.d/front.conf
+        mkdir -p /etc/fc
+        printf "%s\n" "[api]" "trusted-header = X-SSL-Client-Cert" "trusted-uid = 33" >/etc/fc/fc.conf
+        systemctl daemon-reload
+        systemctl --quiet enable --now fc-api-front.socket' sh $examples
+    cert=$(as_header admin)
+    by() {
+        inside setpriv "$@" curl -sS -o /dev/null -w '%{http_code}' --unix-socket /run/fc-api.sock \
+            -H "X-SSL-Client-Cert: $cert" http://x/api/v1/devices
+    }
+    same 200 "$(by --reuid 33 --regid 65534 --groups 33)"
+    same 401 "$(by --reuid 34 --regid 65534 --groups 33)"
+    same 401 "$(by --reuid 0 --regid 0 --clear-groups)"
+    not by --reuid 34 --regid 65534 --clear-groups
+
+    # What root writes later is given to the account; idle ends the service, the socket starts it.
+    inside mkdir -p /etc/systemd/system/fc-api@.service.d
+    printf '%s\n' '[Service]' ExecStart= 'ExecStart=/usr/local/bin/fc-api --tls --idle 1' |
+        inside tee /etc/systemd/system/fc-api@.service.d/idle.conf >/dev/null
+    inside sh -euc 'systemctl daemon-reload
+        systemctl stop fc-api@agent.service fc-api@user.service
+        fc-sign server -f localhost 127.0.0.1
+        echo "{\"apiVersion\":\"v1beta1\",\"kind\":\"Device\",\"metadata\":{\"name\":\"late\"}}" | fc-apply -f -
+        chown -R --reference=/var/lib/fc/ /var/lib/fc/' >/dev/null
+    answers 200 admin /api/v1/devices/late
+    first=$(main_pid user)
+    wait_for inactive user
+    answers 200 admin /api/v1/devices/late
+    [ "$(main_pid user)" != "$first" ]
+    inside systemctl start fc-gc.service
+    same '' "$(inside systemctl --failed --no-legend 'fc-*')"
+}
