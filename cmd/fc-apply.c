@@ -64,7 +64,7 @@ static void progress(void *ctx, size_t done, size_t total)
 static int apply(struct apply *a, const char *const *paths, size_t n, struct apply_options *o,
     const char *reason, struct err *e)
 {
-    struct input in = {0};
+    struct input in = {.late = true};
     struct actor who;
     int rc = verbs_open(&a->session, e);
 

@@ -35,6 +35,60 @@ static int count_lines(const char *p, const char *end)
     return n;
 }
 
+jv doc_value(const struct doc *d)
+{
+    if (jv_is_valid(d->v) || !d->lines || !d->lines->text)
+        return jv_copy(d->v);
+    return jv_parse_sized(d->lines->text, (int)d->lines->len);
+}
+
+static bool is_list(jv v)
+{
+    const char *kind = json_str(v, "kind");
+    size_t n = kind ? strlen(kind) : 0;
+    jv items;
+    bool list;
+
+    if (n < 4 || strcmp(kind + n - 4, "List"))
+        return false;
+    items = json_get(v, "items");
+    list = jv_get_kind(items) == JV_KIND_ARRAY;
+    jv_free(items);
+    return list;
+}
+
+static void add_text(struct docs *d, const char *start, const char *after, int line)
+{
+    docs_add(d, jv_invalid(), line, text_lines(d, start, (size_t)(after - start)));
+}
+
+/* Appends the items of a List, whose text is at..end. */
+static void unfold_text(struct docs *d, const char *at, const char *end, int line)
+{
+    const char *p = strchr(json_find(at, end, "items", 0) + strlen("\"items\""), '[') + 1;
+
+    for (p = json_skip_space(p, end); *p != ']'; p = json_skip_space(p, end)) {
+        const char *after = json_skip_value(p, end);
+
+        line += count_lines(at, p);
+        add_text(d, p, after, line);
+        at = p;
+        p = json_skip_space(after, end);
+        p += *p == ',';
+    }
+}
+
+static void add_json(struct docs *d, const char *start, const char *after, int line)
+{
+    jv v AUTO_JV = json_find(start, after, "items", 0) ?
+        jv_parse_sized(start, (int)(after - start)) : jv_invalid();
+
+    if (is_list(v))
+        unfold_text(d, start, after, line);
+    else
+        add_text(d, start, after, line);
+}
+
 static int read_json(const char *text, size_t n, struct docs *d, struct err *e)
 {
     const char *p = text, *end = text + n;
@@ -44,14 +98,9 @@ static int read_json(const char *text, size_t n, struct docs *d, struct err *e)
 
     while ((len = json_scan(p, (size_t)(end - p), &f)) > 0) {
         const char *start = json_skip_space(p, end), *after = p + len;
-        jv v = jv_parse_sized(start, (int)(after - start));
 
-        if (!jv_is_valid(v)) {
-            jv_free(v);
-            return err_set(e, FC_INVALID, "%d: no JSON", line);
-        }
         line += count_lines(p, start);
-        docs_add(d, v, line, text_lines(d, start, (size_t)(after - start)));
+        add_json(d, start, after, line);
         line += count_lines(start, after);
         p = after;
     }
@@ -75,40 +124,6 @@ static int read_yaml(const char *text, size_t n, struct docs *d, struct err *e)
     return ops ? ops->read(text, n, d, e) : -1;
 }
 
-static bool is_list(jv v)
-{
-    const char *kind = json_str(v, "kind");
-    size_t n = kind ? strlen(kind) : 0;
-    jv items;
-    bool list;
-
-    if (n < 4 || strcmp(kind + n - 4, "List"))
-        return false;
-    items = json_get(v, "items");
-    list = jv_get_kind(items) == JV_KIND_ARRAY;
-    jv_free(items);
-    return list;
-}
-
-/* Appends the items of a List in JSON text to d. */
-static void unfold_text(struct docs *d, const struct doc *list, jv items)
-{
-    const char *at = list->lines->text, *end = at + list->lines->len, *p;
-    int n = jv_array_length(jv_copy(items)), line, i;
-
-    p = json_find(at, end, "items", 0);
-    p = strchr(p + strlen("\"items\""), '[') + 1;
-    for (line = list->line, i = 0; i < n; i++) {
-        const char *start = json_skip_space(p, end), *after = json_skip_value(start, end);
-
-        line += count_lines(at, start);
-        docs_add(d, jv_array_get(jv_copy(items), i), line,
-            text_lines(d, start, (size_t)(after - start)));
-        at = start;
-        p = json_skip_space(after, end) + 1;
-    }
-}
-
 static void unfold_tree(struct docs *d, const struct doc *list, jv items)
 {
     const struct line_node *node = list->lines->tree->child;
@@ -124,6 +139,7 @@ static void unfold_tree(struct docs *d, const struct doc *list, jv items)
     }
 }
 
+/* The Lists of YAML. */
 static void unfold(struct docs *d)
 {
     struct doc *old = d->doc;
@@ -139,10 +155,7 @@ static void unfold(struct docs *d)
         if (is_list(old[i].v)) {
             jv items = json_get(old[i].v, "items");
 
-            if (old[i].lines->text)
-                unfold_text(d, &old[i], items);
-            else
-                unfold_tree(d, &old[i], items);
+            unfold_tree(d, &old[i], items);
             jv_free(items);
             jv_free(old[i].v);
         } else
@@ -179,19 +192,34 @@ static int parse(struct docs *d, struct err *e)
     return d->n ? 0 : err_set(e, FC_INVALID, "%s: no documents", d->source);
 }
 
+static void parse_values(struct docs *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (!jv_is_valid(d->doc[i].v))
+            d->doc[i].v = doc_value(&d->doc[i]);
+}
+
 static void start(struct docs *d, const char *source)
 {
     *d = (struct docs){.source = xstrdup(source), .arena = arena_new()};
     buf_reserve(&d->text, 0);
 }
 
-int docs_read(const char *path, struct docs *out, struct err *e)
+int docs_read_late(const char *path, struct docs *out, struct err *e)
 {
     start(out, strcmp(path, "-") ? path : "(stdin)");
     if (file_read(path, DOC_MAX, &out->text, e) < 0 || parse(out, e) < 0) {
         docs_free(out);
         return -1;
     }
+    return 0;
+}
+
+int docs_read(const char *path, struct docs *out, struct err *e)
+{
+    if (docs_read_late(path, out, e) < 0)
+        return -1;
+    parse_values(out);
     return 0;
 }
 
@@ -208,6 +236,7 @@ int docs_parse(const char *source, const char *text, size_t n, struct docs *out,
         docs_free(out);
         return -1;
     }
+    parse_values(out);
     return 0;
 }
 

@@ -30,7 +30,7 @@ struct arena;
 struct doc_lines; /* where each field path stands (doc_lines.h) */
 
 struct doc {
-    jv v;
+    jv v;                    /* invalid, where it is parsed when asked for: docs_read_late */
     int line;                /* where the document starts, from 1 */
     struct doc_lines *lines; /* may be NULL */
 };
@@ -48,6 +48,11 @@ struct docs {
 int docs_read(const char *path, struct docs *out, struct err *e);
 int docs_parse(const char *source, const char *text, size_t n, struct docs *out, struct err *e);
 void docs_free(struct docs *d);
+
+/* As docs_read, for inputs of many documents: of JSON the checked text alone is kept, and doc_value
+ * parses it. */
+int docs_read_late(const char *path, struct docs *out, struct err *e);
+jv doc_value(const struct doc *d); /* the caller's */
 
 /* Line of a field path ("spec.config[0].inline[2].mode") or of its nearest ancestor. */
 int doc_line(const struct doc *d, const char *path);

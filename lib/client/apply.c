@@ -64,7 +64,8 @@ static bool replaces(jv now, jv doc, const char *key, jv none)
 /* What a PUT would do to a resource as the API shows it. */
 static int compare(const struct apply_item *it, jv now, enum change *what, struct err *e)
 {
-    jv old AUTO_JV = json_get(now, "metadata"), new AUTO_JV = json_get(it->doc->v, "metadata");
+    jv doc AUTO_JV = doc_value(it->doc);
+    jv old AUTO_JV = json_get(now, "metadata"), new AUTO_JV = json_get(doc, "metadata");
     jv was AUTO_JV = written(old), is AUTO_JV = written(new);
     const char *version = json_str(old, "resourceVersion"), *want = json_str(new,
         "resourceVersion");
@@ -74,7 +75,7 @@ static int compare(const struct apply_item *it, jv now, enum change *what, struc
             "is %s, not %s", it->kind->name, it->name, version, want);
     *what = replaces(old, new, "labels", jv_object()) ||
         (json_has(new, "annotations") && !same(was, is)) ||
-        replaces(now, it->doc->v, "spec", jv_null()) ? CHANGE_UPDATED : CHANGE_NONE;
+        replaces(now, doc, "spec", jv_null()) ? CHANGE_UPDATED : CHANGE_NONE;
     return 0;
 }
 
@@ -84,12 +85,13 @@ static int make(void *ctx, size_t i, struct remote_request *q, struct err *e)
 {
     struct apply *a = ctx;
     const struct apply_item *it = &a->items[i];
+    jv doc AUTO_JV = a->o->dry_run ? jv_null() : doc_value(it->doc);
 
     (void)e;
     q->method = a->o->dry_run ? "GET" : "PUT";
     remote_path(&q->path, it->kind, NULL, it->name);
     if (!a->o->dry_run)
-        json_canon(&q->body, it->doc->v);
+        json_canon(&q->body, doc);
     return 0;
 }
 

@@ -22,17 +22,19 @@ static void complain(const struct apply_options *o, const struct apply_item *it,
 }
 
 /* Finds the kind and checks the document. Returns the number of problems; -1: it cannot be done. */
-static int check(const struct apply_options *o, struct apply_item *it, struct err *e)
+static int check(const struct apply_options *o, struct arena *names, struct apply_item *it,
+    struct err *e)
 {
     unsigned flags = o->allow_unknown ? 0 : VALIDATE_STRICT;
-    const char *kind = json_str(it->doc->v, "kind");
+    jv doc AUTO_JV = doc_value(it->doc);
+    const char *kind = json_str(doc, "kind");
     struct violation v[VIOLATIONS];
     const char *path;
     struct err why;
     int i, n;
 
     if (!kind) {
-        if (jv_get_kind(it->doc->v) == JV_KIND_OBJECT)
+        if (jv_get_kind(doc) == JV_KIND_OBJECT)
             complain(o, it, "kind", "is required", e);
         else
             complain(o, it, "", "must be an object", e);
@@ -47,10 +49,10 @@ static int check(const struct apply_options *o, struct apply_item *it, struct er
         complain(o, it, "kind", "resources of this kind are made by the system", e);
         return 1;
     }
-    n = kind_validate(it->kind, it->doc->v, flags, v, VIOLATIONS);
+    n = kind_validate(it->kind, doc, flags, v, VIOLATIONS);
     for (i = 0; i < n && i < VIOLATIONS; i++)
         complain(o, it, v[i].path, v[i].what, e);
-    if (n == 0 && request_check(it->kind, it->doc->v, &path, &why) < 0) {
+    if (n == 0 && request_check(it->kind, doc, &path, &why) < 0) {
         if (path) {
             complain(o, it, path, why.msg, e);
             return 1;
@@ -58,7 +60,7 @@ static int check(const struct apply_options *o, struct apply_item *it, struct er
         *e = why;
         return -1;
     }
-    it->name = json_str(it->doc->v, "metadata.name");
+    it->name = arena_strdup(names, json_str(doc, "metadata.name"));
     return n;
 }
 
@@ -112,8 +114,9 @@ static int chunk(struct store *s, int64_t org, struct apply_item *items, size_t 
     start = now_us();
     for (i = 0; i < *n && (i < APPLY_SMALL || now_us() - start < us); i++) {
         struct arena *a AUTO_ARENA = arena_new();
+        jv doc AUTO_JV = doc_value(items[i].doc);
 
-        if (change_put(s, a, org, items[i].kind, items[i].doc->v, o->who, 0, &what[i], NULL,
+        if (change_put(s, a, org, items[i].kind, doc, o->who, 0, &what[i], NULL,
             e) < 0) {
             store_rollback(s);
             err_wrap(e, "%s:%d", items[i].in->source, items[i].doc->line);
@@ -161,6 +164,7 @@ static int chunks(struct store *s, int64_t org, struct apply_item *items, size_t
 int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
     const struct apply_options *o, struct err *e)
 {
+    struct arena *names AUTO_ARENA = arena_new();
     struct err first = {0};
     struct apply_item *items;
     size_t total = 0, good = 0, i, k;
@@ -174,7 +178,7 @@ int apply_docs(struct store *s, int64_t org, const struct docs *in, size_t n,
             int n_bad;
 
             items[good] = (struct apply_item){.in = &in[i], .doc = &in[i].doc[k]};
-            if ((n_bad = check(o, &items[good], &first)) < 0) {
+            if ((n_bad = check(o, names, &items[good], &first)) < 0) {
                 *e = first;
                 goto out;
             }

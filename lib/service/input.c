@@ -12,7 +12,7 @@ static int read_one(struct input *in, const char *path, struct err *e)
 {
     struct docs d = {0};
 
-    if (docs_read(path, &d, e) < 0)
+    if ((in->late ? docs_read_late : docs_read)(path, &d, e) < 0)
         return -1;
     in->docs = xreallocarray(in->docs, in->n + 1, sizeof *in->docs);
     in->docs[in->n++] = d;

@@ -11,6 +11,7 @@ enum { INPUT_DIR_MAX = 100000 }; /* files of one folder */
 struct input {
     struct docs *docs; /* one for each file */
     size_t n;
+    bool late;         /* values of documents are parsed when asked for: doc_value */
 };
 
 /* Reads files, "-" (standard input) and folders: their *.yaml, *.yml and *.json in order of name,

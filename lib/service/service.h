@@ -64,7 +64,7 @@ int change_delete(struct store *s, struct arena *a, int64_t org, const struct ki
 
 struct apply_item { /* one document on its way, of which nothing is wrong */
     const struct docs *in;
-    const struct doc *doc;
+    const struct doc *doc;  /* there may be a million: doc_value when its turn comes */
     const struct kind *kind;
     const char *name;
 };
