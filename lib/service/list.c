@@ -124,7 +124,8 @@ int list_one(struct store *s, struct arena *a, const struct list_query *q, const
 
 /* --- tokens ----------------------------------------------------------------------------------- */
 
-/* What a token is good for: the same list of the same store. */
+/* What a token is good for: the same list of the same store. Tokens show its beginning alone; with
+ * the rest they are made, so that none can be made up. */
 static int digest(struct store *s, struct arena *a, const struct list_query *q,
     char out[SHA256_HEX], struct err *e)
 {
@@ -142,22 +143,24 @@ static int digest(struct store *s, struct arena *a, const struct list_query *q,
     if (q->fields)
         selector_write(&b, q->fields);
     sha256_hex(b.p, b.len, out);
-    out[16] = '\0';
     return 0;
 }
 
 static const char *token_write(struct arena *a, const char *list, const char *const *names,
     size_t n, int64_t left)
 {
-    struct buf t AUTO_BUF = BUF_INIT, out AUTO_BUF = BUF_INIT;
+    struct buf t AUTO_BUF = BUF_INIT, sum AUTO_BUF = BUF_INIT, out AUTO_BUF = BUF_INIT;
+    char hex[SHA256_HEX];
 
-    buf_printf(&t, "{\"Count\":%lld,\"List\":\"%s\",\"Names\":[", (long long)left, list);
+    buf_printf(&t, "{\"Count\":%lld,\"List\":\"%.16s\",\"Names\":[", (long long)left, list);
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_addc(&t, ',');
         buf_add_jsons(&t, names[i]);
     }
-    buf_adds(&t, "],\"Version\":1}");
+    buf_printf(&sum, "%s%s", list, t.p);
+    sha256_hex(sum.p, sum.len, hex);
+    buf_printf(&t, "],\"Sum\":\"%.16s\",\"Version\":1}", hex);
     base64_encode(&out, t.p, t.len);
     return arena_strdup(a, out.p);
 }
@@ -172,7 +175,7 @@ static int token_parse(struct arena *a, const char *token, const char *list, con
     if (base64_decode(&t, token, strlen(token)) < 0 ||
         json_parse(t.p ? t.p : "", t.len, &v, NULL) < 0 || !(of = json_str(v, "List")))
         return err_set(e, FC_INVALID, "continue: not a token");
-    if (strcmp(of, list) != 0)
+    if (strlen(of) != 16 || strncmp(of, list, 16) != 0)
         return err_set(e, FC_INVALID, "continue: the token of another list");
     all = json_get(v, "Names");
     for (size_t i = 0; i < n; i++) {
@@ -183,6 +186,8 @@ static int token_parse(struct arena *a, const char *token, const char *list, con
             return err_set(e, FC_INVALID, "continue: not a token");
         names[i] = arena_strdup(a, jv_string_value(name));
     }
+    if (strcmp(token, token_write(a, list, names, n, json_int(v, "Count", -1))) != 0)
+        return err_set(e, FC_INVALID, "continue: not a token that was given out");
     return 0;
 }
 

@@ -267,6 +267,18 @@ compare() { # N
         expect 6 fc-select devices -l site=a --continue "$wrong"
         same 1 "${#stderr_lines[@]}"
     done
+    # Whoever changes a token does not get another page.
+    base64 -d <<<"$token" >page
+    same "1 d11 15" "$(jq -r '"\(.Version) \(.Names[0]) \(.Count)"' page)"
+    for edit in '.Names = ["d01"]' '.Names = ["d20"]' '.Names += ["x"]' '.Names = [1]' 'del(.Sum)' \
+        '.Count = 16' '.Count = "15"' '.Version = 2' '.x = 1' '.Names[0] += "\u0000"' '.Sum = "x"' \
+        '.List = .Sum' '[.]' '.Names = "d11"'; do
+        expect 6 fc-select devices -l site=a --continue "$(jq -jSc "$edit" page | base64 -w0)"
+        same "" "$output"
+    done
+    expect 6 fc-select devices -l site=a --continue "$(jq -S . page | base64 -w0)"
+    expect 6 fc-select devices -l site=a --continue "$(fold -w 40 <<<"$token")"
+    expect 0 fc-select devices -l site=a --continue "$(jq -jSc . page | base64 -w0)"
     expect 6 fc-select devices -l site=b --limit 10 --continue "$token"
     same "fc-select: continue: the token of another list" "$stderr"
     expect 6 fc-select fleets --continue "$token"
