@@ -171,6 +171,18 @@ static int filter_end(jv last, struct err *e)
     return rc;
 }
 
+/* halt and halt_error end a program of jq(1), not a command of ours. */
+static int filter_halted(struct printer *p, struct err *e)
+{
+    jv text AUTO_JV = jq_get_error_message(p->jq);
+
+    if (jv_get_kind(text) != JV_KIND_STRING && jv_is_valid(text))
+        text = jv_dump_string(text, 0);
+    if (!jv_is_valid(text))
+        return err_set(e, FC_FAIL, "filter: it was halted");
+    return err_set(e, FC_FAIL, "filter: it was halted: %s", jv_string_value(text));
+}
+
 static int filter(struct printer *p, jv v, struct err *e)
 {
     jq_start(p->jq, jv_copy(v), 0);
@@ -178,6 +190,10 @@ static int filter(struct printer *p, jv v, struct err *e)
         jv result = jq_next(p->jq);
         int rc;
 
+        if (jq_halted(p->jq)) {
+            jv_free(result);
+            return filter_halted(p, e);
+        }
         if (!jv_is_valid(result))
             return filter_end(result, e);
         rc = write_result(p, result, e);

@@ -184,6 +184,13 @@ templateversion/shops/v1" "$output"
     same 1 "${#stderr_lines[@]}"
     expect 2 fc-select device/b-1 -q '.['
     same 1 "${#stderr_lines[@]}"
+    expect 1 fc-select devices -q '.metadata.name | halt_error'
+    same "fc-select: filter: it was halted: b-1" "$stderr"
+    expect 1 fc-select device/b-1 -q '.metadata.name, halt'
+    same '"b-1"' "$output"
+    same "fc-select: filter: it was halted" "$stderr"
+    expect 1 fc-select device/b-1 -q '{a: 1} | halt_error(0)'
+    same 'fc-select: filter: it was halted: {"a":1}' "$stderr"
 }
 
 @test "a reader that goes away, and a full disk" {
