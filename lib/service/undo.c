@@ -87,8 +87,24 @@ static int keep_span(void *ctx, const struct revision_span *v)
     return 0;
 }
 
+/* Why there are more revisions since than those that are asked for. */
+static int mixed(struct store *s, const struct revision_span *span, const char *actor,
+    struct err *e)
+{
+    int64_t others = actor ? revision_others(s, s->org, span, actor, e) : 0;
+
+    if (others < 0)
+        return -1;
+    if (others)
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed by others, too, since "
+            "revision %lld", span->kind->name, span->name, (long long)span->first);
+    return err_set(e, FC_CONFLICT, "%s of name \"%s\": revisions after %lld are of an earlier "
+        "time, since a clock was set back: it is to be undone by itself, with --to", span->kind->name,
+        span->name, (long long)span->first);
+}
+
 static int plan_span(struct store *s, struct arena *keep, const struct revision_span *span,
-    struct undo *u, struct err *e)
+    const char *actor, struct undo *u, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
     struct revision last;
@@ -102,8 +118,7 @@ static int plan_span(struct store *s, struct arena *keep, const struct revision_
     if (rc == 0)
         return 0;
     if (last.rev - span->first + 1 != span->n)
-        return err_set(e, FC_CONFLICT, "%s of name \"%s\" was changed by others, too, since "
-            "revision %lld", span->kind->name, span->name, (long long)span->first);
+        return mixed(s, span, actor, e);
     v.name = arena_strdup(keep, v.name);
     add(u, &v);
     return 0;
@@ -125,7 +140,7 @@ int undo_since(struct store *s, struct arena *a, int64_t since, const char *acto
     for (size_t i = 0; rc == 0 && i < all.n; i++) {
         struct err why = {FC_OK, ""};
 
-        if (plan_span(s, a, &all.v[i], u, &why) == 0)
+        if (plan_span(s, a, &all.v[i], actor, u, &why) == 0)
             continue;
         if (passed && (why.code == FC_CONFLICT || why.code == FC_NOTFOUND))
             passed(ctx, &why);

@@ -249,6 +249,21 @@ int revision_since(struct store *s, int64_t org, int64_t since, const char *acto
     return rc < 0 ? -1 : 0;
 }
 
+int64_t revision_others(struct store *s, int64_t org, const struct revision_span *v,
+    const char *actor, struct err *e)
+{
+    struct stmt *st = db_stmt(s->db, SQL_revision_others, e);
+
+    if (!st)
+        return -1;
+    st_int(st, 1, res_scope(v->kind, org));
+    st_int(st, 2, v->kind->id);
+    st_text(st, 3, v->name);
+    st_int(st, 4, v->first);
+    st_text(st, 5, actor);
+    return one_number(st, e);
+}
+
 /* --- retention ------------------------------------------------------------------------------ */
 
 struct spent { /* what one look found, and where the next one begins */

@@ -62,6 +62,9 @@ struct revision_span { /* changes of one resource since a time */
 /* Calls each, the last changed resource first, until it returns non-zero. actor NULL: all. */
 int revision_since(struct store *s, int64_t org, int64_t since, const char *actor,
     int (*each)(void *ctx, const struct revision_span *v), void *ctx, struct err *e);
+/* How many revisions others have made since the first of a span. -1: error. */
+int64_t revision_others(struct store *s, int64_t org, const struct revision_span *v,
+    const char *actor, struct err *e);
 
 enum { REVISION_CHUNK = 1000 }; /* removed in one transaction */
 /* Removes revisions of all organizations in transactions of its own, none may be open: all but the

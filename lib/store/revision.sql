@@ -50,6 +50,10 @@ SELECT kind, name, min(rev), max(rev), count(*) FROM revision
 WHERE org = ?1 AND at >= ?2 AND actor = coalesce(?3, actor)
 GROUP BY kind, name ORDER BY max(id) DESC
 
+-- :name revision_others
+SELECT count(*) FROM revision
+WHERE org = ?1 AND kind = ?2 AND name = ?3 AND rev >= ?4 AND actor <> ?5
+
 -- Those that may go: ?4 newer ones are there, or another one holds since the time ?5; and a deletion
 -- before it that nothing came after.
 -- :name revision_spent

@@ -480,6 +480,20 @@ device/new deleted (dry run)" "$(sort <<<"$output")"
     same quay.io/x/os:3 "$(fc-select device/a -q .spec.os.image -o name)"
 }
 
+@test "undo --since says what a clock that was set back means" {
+    device a '{}' "$(image 1)" | apply -5h
+    device a '{}' "$(image 2)" | apply -1h
+    device a '{}' "$(image 3)" | apply -3h
+    for who in "" "--who=$(id -un)"; do
+        # shellcheck disable=SC2086 # a word or none
+        expect 4 fc-history undo -y --since -2h $who
+        same "fc-history: Device of name \"a\": revisions after 2 are of an earlier time, since\
+ a clock was set back: it is to be undone by itself, with --to" "$stderr"
+    done
+    expect 0 fc-history undo --to 1 device/a
+    same quay.io/x/os:1 "$(fc-select device/a -q .spec.os.image -o name)"
+}
+
 @test "credentials are not shown, and come back" {
     repo() { jq -nc --arg p "$1" '{apiVersion: "flightctl.io/v1beta1", kind: "Repository",
         metadata: {name: "r"}, spec: {type: "http", url: "https://x.example/",
