@@ -105,3 +105,10 @@ bool is_uuid(const char *s)
     }
     return s[i] == '\0';
 }
+
+const char *uuid_lower(char out[UUID_LEN], const char *uuid)
+{
+    for (size_t i = 0; i < UUID_LEN; i++)
+        out[i] = uuid[i] >= 'A' && uuid[i] <= 'F' ? (char)(uuid[i] - 'A' + 'a') : uuid[i];
+    return out;
+}

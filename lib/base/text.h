@@ -44,6 +44,7 @@ bool is_label_value(const char *s);
 enum { UUID_LEN = 37 };
 void uuid_random(char out[UUID_LEN]); /* version 4, from getrandom(2) */
 bool is_uuid(const char *s);          /* 8-4-4-4-12 lower- or upper-case hex digits */
+const char *uuid_lower(char out[UUID_LEN], const char *uuid); /* as they are stored; returns out */
 
 /* SHA-256 of p as 64 lower-case hex digits and a NUL (libmd). */
 enum { SHA256_HEX = 65 };

@@ -53,7 +53,7 @@ int service_org_uid(const struct conf *conf, const char *org, char uid[UUID_LEN]
     if (!org && !(org = conf_get(conf, "", "org")))
         org = ORG_DEFAULT;
     if (is_uuid(org)) {
-        snprintf(uid, UUID_LEN, "%s", org);
+        uuid_lower(uid, org);
         return 0;
     }
     if (service_open(&s, conf, NULL, org, e) < 0)

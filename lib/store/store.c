@@ -313,11 +313,15 @@ void store_rollback(struct store *s)
 int store_org(struct store *s, const char *uid_or_name, int64_t *org, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_org_find, e);
+    char uid[UUID_LEN];
     int rc;
 
     if (!st)
         return -1;
-    st_text(st, 1, uid_or_name);
+    if (is_uuid(uid_or_name)) /* names do not look like one */
+        st_text(st, 1, uuid_lower(uid, uid_or_name));
+    else
+        st_text(st, 1, uid_or_name);
     rc = st_step(st, e);
     if (rc == 0)
         return err_set(e, FC_NOTFOUND, "Organization of name \"%s\" not found", uid_or_name);

@@ -54,6 +54,7 @@ uid_of() { fc-select "organization/$1" -o json | jq -r '.metadata.annotations[]'
     uid=$(uid_of trains)
     devices 1 | fc-apply --org trains
     same device/d0001 "$(fc-select devices --org "$uid" -o name)"
+    same device/d0001 "$(fc-select devices --org "${uid^^}" -o name)"
     same device/d0001 "$(FC_ORG=trains fc-select devices -o name)"
     same device/d0001 "$(FC_ORG=$uid fc-select devices -o name)"
     echo "org = trains" >"$FC_CONF"
@@ -67,6 +68,8 @@ uid_of() { fc-select "organization/$1" -o json | jq -r '.metadata.annotations[]'
     fc-sign ca init >/dev/null
     fc-sign enrollment --org trains -o boot >/dev/null
     openssl x509 -in boot.crt -noout -text | grep -q "$uid"
+    fc-sign enrollment --org "${uid^^}" -o upper >/dev/null
+    openssl x509 -in upper.crt -noout -text | grep -q "$uid"
 }
 
 @test "two organizations have resources of the same names" {
