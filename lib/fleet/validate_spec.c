@@ -193,6 +193,65 @@ static void check_unique(struct schema_run *r, jv list, const char *name)
     }
 }
 
+/* Adds the paths of a list of files to an object, with the number of their provider; those with
+ * parameters are known when they are filled in. */
+static void add_paths(const struct schema_run *r, jv *paths, jv files, int provider)
+{
+    int n = jv_get_kind(files) == JV_KIND_ARRAY ? jv_array_length(jv_copy(files)) : 0;
+
+    for (int i = 0; i < n; i++) {
+        AUTO_JV jv file = jv_array_get(jv_copy(files), i);
+        const char *path = json_str(file, "path");
+
+        if (path && !has_parameters(r, path))
+            json_seti(paths, path, provider);
+    }
+}
+
+/* Files of a list that lie in a file as if it were a folder: one of their own provider, or of another
+ * one. where: the list. */
+static void check_inside(struct schema_run *r, jv files, jv paths, int provider, bool own,
+    const char *where)
+{
+    int n = jv_get_kind(files) == JV_KIND_ARRAY ? jv_array_length(jv_copy(files)) : 0;
+
+    for (int i = 0; i < n; i++) {
+        AUTO_JV jv file = jv_array_get(jv_copy(files), i);
+        const char *path = json_str(file, "path"), *slash = path;
+        char sub[96];
+
+        while (slash && (slash = strchr(slash + 1, '/')) != NULL) {
+            char *above AUTO_FREE = xstrndup(path, (size_t)(slash - path));
+            AUTO_JV jv at = json_get(paths, above);
+
+            if (!jv_is_valid(at) || ((int)jv_number_value(at) == provider) != own)
+                continue;
+            snprintf(sub, sizeof sub, "%s[%d].path", where, i);
+            schema_report(r, sub, "lies in \"%s\", which is a file", above);
+            break;
+        }
+    }
+}
+
+/* Files of different providers. */
+static void check_providers(struct schema_run *r, jv config)
+{
+    AUTO_JV jv paths = jv_object();
+    int n = jv_array_length(jv_copy(config));
+
+    for (int round = 0; n > 1 && round < 2; round++)
+        for (int i = 0; i < n; i++) {
+            AUTO_JV jv item = jv_array_get(jv_copy(config), i), files = json_get(item, "inline");
+            char where[48];
+
+            snprintf(where, sizeof where, "[%d].inline", i);
+            if (round == 0)
+                add_paths(r, &paths, files, i);
+            else
+                check_inside(r, files, paths, i, false, where);
+        }
+}
+
 /* A rendered spec has one provider, without a name. */
 void check_config(struct schema_run *r, jv v)
 {
@@ -207,11 +266,16 @@ void check_config(struct schema_run *r, jv v)
             schema_report(r, sub, "must not be empty");
     }
     check_unique(r, v, "name");
+    check_providers(r, v);
 }
 
 void check_files(struct schema_run *r, jv v)
 {
+    AUTO_JV jv paths = jv_object();
+
     check_unique(r, v, "path");
+    add_paths(r, &paths, v, 0);
+    check_inside(r, v, paths, 0, true, "");
 }
 
 void check_content(struct schema_run *r, jv v)

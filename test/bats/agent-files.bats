@@ -237,7 +237,7 @@ me() { [ "$(id -u)" = 0 ] && echo 0:0 || echo "$(id -u):$(id -g)"; }
     no '/etc/fifo: what stands there is no regular file' /etc/fifo
     no '[1].path: must not contain "//"' //etc//good
     no '[1].path: is used already' /etc/good
-    no '/etc/good: is a file and the folder of /etc/good/x at once' /etc/good/x
+    no '[1].path: lies in "/etc/good", which is a file' /etc/good/x
     no '/etc/passwdless: no user "nobody-such"' /etc/passwdless '{"user":"nobody-such"}'
     no '[1].content: must be base64' /etc/x '{"contentEncoding":"base64","content":"?"}'
     no '[1].contentEncoding: must be one of plain, base64' /etc/x '{"contentEncoding":"rot13"}'

@@ -169,6 +169,9 @@ config | .spec.config[0].inline[0].path = "/usr/lib/flightctl" | spec.config[0].
 config | .spec.config[0].inline[0].path = "/etc/flightctl/certs/a" | spec.config[0].inline[0].path: belongs to the agent
 config | .spec.config[0].inline[0].path = "/etc/flightctl/config.yaml" | spec.config[0].inline[0].path: belongs to the agent
 config | .spec.config[0].inline += .spec.config[0].inline | spec.config[0].inline[1].path: is used already
+config | .spec.config[0].inline += [{path: "/etc/a/b", content: ""}] | spec.config[0].inline[1].path: lies in "/etc/a", which is a file
+config | .spec.config[0].inline += [{path: "/etc", content: ""}] | spec.config[0].inline[0].path: lies in "/etc", which is a file
+config | .spec.config[1] = {name: "b", inline: [{path: "/x", content: ""}, {path: "/etc/a/b/c", content: ""}]} | spec.config[1].inline[1].path: lies in "/etc/a", which is a file
 config | .spec.config[0].inline[0].mode = 4096 | spec.config[0].inline[0].mode: must be a file mode from 0 to 07777 (4095)
 config | .spec.config[0].inline[0].mode = -1 | spec.config[0].inline[0].mode: must be a file mode from 0 to 07777 (4095)
 config | .spec.config[0].inline[0].mode = 1.5 | spec.config[0].inline[0].mode: must be an integer
@@ -189,6 +192,8 @@ END
 config | .spec.config[0].inline[0] += {path: "/etc/flightctl/hooks.d/x", mode: 4095, user: "0"}
 config | .spec.config[0].inline[0] += {contentEncoding: "base64", content: "AP8="}
 config | .spec.config[0].inline[0].content = (("a" * 1024) * 1024)
+config | .spec.config[0].inline += [{path: "/etc/ab", content: ""}, {path: "/etc/a-/b", content: ""}]
+config | .spec.config[1] = {name: "b", inline: [{path: "/etc/a", content: ""}]}
 config | .spec.config[1].gitRef += {path: "tree/", targetRevision: "v1.2/x+y"}
 END
 }
