@@ -285,6 +285,17 @@ const struct kind *kind_find(const char *word)
     return NULL;
 }
 
+bool kind_is_list(const char *word)
+{
+    for (const struct kind *k = kinds; k->id; k++) {
+        size_t n = strlen(k->name);
+
+        if (!strncmp(word, k->name, n) && !strcmp(word + n, "List"))
+            return true;
+    }
+    return !strcmp(word, "List");
+}
+
 const struct kind *kind_parse(const char *word, struct err *e)
 {
     const struct kind *k = kind_find(word);

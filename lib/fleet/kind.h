@@ -87,6 +87,8 @@ extern const struct field fields_stored[]; /* those of every stored kind; ended 
 const struct kind *kind_by_id(enum kind_id id); /* a broken invariant when there is none */
 /* By name, singular, plural or short name, in any case. NULL when unknown. */
 const struct kind *kind_find(const char *word);
+/* Is it what a document of several is called: "List", "DeviceList"? */
+bool kind_is_list(const char *word);
 /* As kind_find with FC_USAGE and the list of kinds in the message. */
 const struct kind *kind_parse(const char *word, struct err *e);
 

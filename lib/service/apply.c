@@ -41,8 +41,10 @@ static int check(const struct apply_options *o, struct arena *names, struct appl
         return 1;
     }
     it->kind = kind_parse(kind, &why);
-    if (!it->kind) {
-        complain(o, it, "kind", why.msg, e);
+    if (!it->kind) { /* a List that has items was unfolded */
+        bool list = kind_is_list(kind);
+
+        complain(o, it, list ? "items" : "kind", list ? "must be a list" : why.msg, e);
         return 1;
     }
     if (!(it->kind->flags & KIND_APPLY)) {

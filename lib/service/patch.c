@@ -100,8 +100,8 @@ static int writable(const struct kind *k, const struct patches *p, struct err *e
 {
     if (k->flags & (p->status ? KIND_STATUS : KIND_APPLY))
         return 0;
-    return p->status ? err_set(e, FC_INVALID, "the status of a %s is kept by the system",
-        k->singular) : err_set(e, FC_INVALID, "kind %s cannot be written by users", k->name);
+    return p->status ? err_set(e, FC_USAGE, "the status of a %s is kept by the system",
+        k->singular) : err_set(e, FC_USAGE, "kind %s cannot be written by users", k->name);
 }
 
 /* One try, in a savepoint of its own. *again: somebody else was faster, and the patch had no wish

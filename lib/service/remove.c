@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/remove.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "service/service.h"
 
@@ -23,15 +25,53 @@ int remove_check(const struct kind *k, struct err *e)
     return 0;
 }
 
-static int check_all(struct store *s, struct arena *a, const struct targets *t,
-    const struct remove_options *o, struct err *e)
+/* The names of the fleets among the targets: their template versions go along with them. */
+struct along {
+    const struct targets *all;
+    const char **fleets; /* sorted */
+    size_t n;
+};
+
+static int by_text(const void *x, const void *y)
 {
-    for (size_t i = 0; i < t->n; i++) {
-        if (remove_check(t->v[i].kind, e) < 0 || exists(s, a, &t->v[i], o, e) < 0)
-            return -1;
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+static void find_fleets(struct along *v)
+{
+    v->fleets = xcalloc(v->all->n + 1, sizeof *v->fleets);
+    for (size_t i = 0; i < v->all->n; i++)
+        if (v->all->v[i].kind->effects & EFFECT_FLEET)
+            v->fleets[v->n++] = v->all->v[i].name;
+    qsort(v->fleets, v->n, sizeof *v->fleets, by_text);
+}
+
+static bool goes_along(const struct along *v, const struct target *t)
+{
+    const char *slash = t->kind->flags & KIND_CHILD ? strchr(t->name, '/') : NULL;
+    char *fleet AUTO_FREE = slash ? xstrndup(t->name, (size_t)(slash - t->name)) : NULL;
+
+    return fleet && v->n && bsearch(&fleet, v->fleets, v->n, sizeof *v->fleets, by_text);
+}
+
+/* All must be there. What goes along with another target comes into *along, else into *alone. */
+static int sort_out(struct store *s, const struct targets *t, const struct remove_options *o,
+    struct targets *alone, struct targets *along, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct along v = {.all = t};
+    int rc = 0;
+
+    find_fleets(&v);
+    for (size_t i = 0; i < t->n && rc >= 0; i++) {
+        const struct kind *k = t->v[i].kind;
+
+        if ((rc = remove_check(k, e)) == 0 && (rc = exists(s, a, &t->v[i], o, e)) >= 0)
+            targets_add(rc && goes_along(&v, &t->v[i]) ? along : alone, k, t->v[i].name);
         arena_reset(a);
     }
-    return 0;
+    free(v.fleets);
+    return rc < 0 ? -1 : 0;
 }
 
 /* Deletes targets from..*to in the open transaction, which may end earlier, then *to is less; gone[]
@@ -57,13 +97,13 @@ static int remove_chunk(struct store *s, struct arena *a, const struct targets *
     return 0;
 }
 
-int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,
+static int remove_alone(struct store *s, const struct targets *t, const struct remove_options *o,
     struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
     bool gone[REMOVE_CHUNK];
     size_t from, to, i;
-    int rc = check_all(s, a, t, o, e);
+    int rc = 0;
 
     for (from = 0; rc == 0 && from < t->n; from = to) {
         if (from)
@@ -88,5 +128,20 @@ int remove_all(struct store *s, const struct targets *t, const struct remove_opt
         if (rc == 0 && o->progress)
             o->progress(o->ctx, to, t->n);
     }
+    return rc;
+}
+
+int remove_all(struct store *s, const struct targets *t, const struct remove_options *o,
+    struct err *e)
+{
+    struct targets alone = {0}, along = {0};
+    int rc = sort_out(s, t, o, &alone, &along, e);
+
+    if (rc == 0)
+        rc = remove_alone(s, &alone, o, e);
+    for (size_t i = 0; rc == 0 && i < along.n; i++)
+        o->each(o->ctx, along.v[i].kind, along.v[i].name);
+    targets_free(&alone);
+    targets_free(&along);
     return rc;
 }

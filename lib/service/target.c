@@ -95,9 +95,15 @@ int targets_of_docs(struct targets *t, struct arena *a, const struct docs *d, st
         const struct kind *k = kind ? kind_find(kind) : NULL;
         const char *parent = NULL;
 
+        if (kind && kind_is_list(kind))
+            return err_set(e, FC_INVALID, "%s:%d: items: must be a list", d->source,
+                doc_line(doc, "items"));
         if (!k)
             return err_set(e, FC_INVALID, "%s:%d: kind: must be one that is known here", d->source,
                 doc_line(doc, "kind"));
+        if (k->flags & (KIND_LOG | KIND_CATALOG))
+            return err_set(e, FC_INVALID, "%s:%d: kind: %s cannot be deleted", d->source,
+                doc_line(doc, "kind"), k->plural);
         if (!name || !*name)
             return err_set(e, FC_INVALID, "%s:%d: metadata.name: must be a name", d->source,
                 doc_line(doc, "metadata.name"));

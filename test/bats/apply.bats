@@ -112,6 +112,22 @@ device/e created" "$output"
     expect 0 fc-apply list
     same "device/f created
 device/g created" "$output"
+    for list in '{"kind":"DeviceList"}' '{"kind":"List","items":{}}' 'kind: FleetList'; do
+        echo "$list" >list
+        expect 6 fc-apply list
+        same "fc-apply: list:1: items: must be a list" "$stderr"
+    done
+    # Lists beside others, with line breaks, and one in a list.
+    { device s1; echo '{"items" : ['; device s2; echo ' , '; device s3; echo '],"kind":"List"}'
+        echo '{"kind":"List","items":[]} {"kind":"List","items":[{"kind":"List"}]}'; } >list
+    expect 6 fc-apply list
+    same "fc-apply: list:7: items: must be a list" "$stderr"
+    sed -i '$d' list
+    sed 's/"s3"/""/' list >bad
+    expect 6 fc-apply bad
+    has "$stderr" "fc-apply: bad:5: metadata.name: "
+    expect 0 fc-apply list
+    same 3 "${#lines[@]}"
     printf -- '---\n%s\n---\n%s\n---\n' "$(device h)" "$(device i)" >two.yaml
     expect 0 fc-apply two.yaml
     same 2 "${#lines[@]}"

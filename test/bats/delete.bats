@@ -102,6 +102,9 @@ device/b deleted" "$output"
     echo '{"kind":"Device","metadata":{}}' >bad.json
     expect 6 fc-delete -y -f bad.json
     has "$stderr" "bad.json:1: metadata.name: "
+    echo '{"kind":"DeviceList"}' >list.json
+    expect 6 fc-delete -y -f list.json
+    same "fc-delete: list.json:1: items: must be a list" "$stderr"
 }
 
 @test "what the pipeline names" {
@@ -123,7 +126,15 @@ device/b deleted" "$output"
     fc-delete -y -m 'sold' device/a
     fc-select events --of device/a -q .reason | grep -q ResourceDeleted
     same sold "$(store_sql "SELECT reason FROM revision WHERE name = 'a' ORDER BY id DESC LIMIT 1")"
-    expect 2 fc-delete -y event/x
+    # One rule for all commands: an operand of a wrong kind is 2, a document of one is 6.
+    for kind in event label; do
+        expect 2 fc-delete -y $kind/x
+        expect 2 fc-patch $kind/x -p '{}'
+    done
+    echo '{"kind":"Event","metadata":{"name":"x"}}' >event.json
+    expect 6 fc-delete -y -f event.json
+    same "fc-delete: event.json:1: kind: events cannot be deleted" "$stderr"
+    expect 6 fc-apply event.json
 }
 
 @test "the devices of a deleted fleet stay, without what it gave them" {
@@ -140,6 +151,26 @@ device/b deleted" "$output"
     fc-rollout step >/dev/null
     expect 4 fc-delete -y templateversion/shops/v1
     same 1 "${#stderr_lines[@]}"
+}
+
+@test "a fleet and its template versions go in one command, in either order" {
+    fc-rollout step >/dev/null
+    cp "$T/all.yaml" again.yaml
+    expect 4 fc-delete -y tv/shops/v1
+    expect 0 fc-delete -n fleet/shops tv/shops/v1
+    expect 0 fc-delete -y tv/shops/v1 device/a fleet/shops
+    same "device/a deleted
+fleet/shops deleted
+templateversion/shops/v1 deleted" "$output"
+    expect 3 fc-select tv/shops/v1
+    fc-apply again.yaml >/dev/null
+    fc-rollout step >/dev/null
+    expect 3 fc-delete -y fleet/shops tv/shops/v1 tv/shops/v2
+    tv=$(fc-select templateversions -o name)
+    expect 0 fc-delete -y fleet/shops "$tv" tv/shops/v9 --ignore-missing
+    same "fleet/shops deleted
+$tv deleted" "$output"
+    same "" "$(fc-select templateversions)"
 }
 
 @test "wrong command lines are usage errors" {
