@@ -101,13 +101,15 @@ static int conf_num(const struct conf *c, const char *key, int64_t min, int64_t 
 /* What the command line left open: jobs 0, idle -1. */
 static int conf_read(struct args *a, struct err *e)
 {
-    int64_t jobs = 1, idle = 0;
+    int64_t jobs = 1, idle = 0, near = 0;
 
     if (conf_num(a->serve.conf, "jobs", 1, JOBS_MAX, &jobs, e) < 0 ||
-        conf_num(a->serve.conf, "idle", 0, IDLE_MAX, &idle, e) < 0)
+        conf_num(a->serve.conf, "idle", 0, IDLE_MAX, &idle, e) < 0 ||
+        conf_num(a->serve.conf, "address-connections", 0, CONNECTIONS_MAX, &near, e) < 0)
         return -1;
     if (!a->serve.jobs)
         a->serve.jobs = (int)jobs;
+    a->serve.max_near = (int)near;
     if (a->serve.idle < 0)
         a->serve.idle = idle * 1000000;
     return 0;

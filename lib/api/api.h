@@ -81,6 +81,9 @@ void api_commit_failed(const struct err *e, struct api_response *r);
 /* A bad request of the transport's own (HTTP1_ERROR, time-out): a Status body. */
 void api_error(struct api_response *r, int status, const char *message);
 
+/* Is this a web server in front, which stands for many? */
+bool api_is_front(const struct api *a, const struct api_peer *peer);
+
 /* Readable when somebody writes to the store, a while before it can be read (-1: cannot watch; ask
  * every second). api_watched drains it. */
 int api_watch_fd(struct api *a);
@@ -128,6 +131,7 @@ struct serve_options {
     int verbose;          /* log_verbose of the process that loads the module */
     int64_t idle;         /* us without connections after which it ends; 0 = never */
     int max_connections;  /* per process */
+    int max_near;         /* of them from one address; 0 = as many */
 };
 
 /* Gives up what no request needs: files but the store's and those that identify callers, and most

@@ -119,7 +119,7 @@ void authn_cert_free(struct authn_cert *n)
 /* --- where the certificate comes from --------------------------------------------------------- */
 
 /* Certificates are public: a header proves nothing unless a trusted front has set it. */
-static bool may_speak_for_others(const struct authn_cert *n, const struct api_peer *peer)
+bool authn_cert_trusts(const struct authn_cert *n, const struct api_peer *peer)
 {
     size_t i;
 
@@ -163,7 +163,7 @@ static const char *arrived(const struct authn_cert *n, const struct api_peer *pe
         *len = peer->cert_len;
         return peer->cert;
     }
-    if (!may_speak_for_others(n, peer))
+    if (!authn_cert_trusts(n, peer))
         return NULL;
     *encoded = true;
     v = only(q, n->header);

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -123,7 +124,7 @@ static int read_body(struct buf *b, int64_t want, struct api_response *r)
 
     while (want < 0 || (int64_t)b->len < want) {
         size_t room = want < 0 ? READ_STEP : (size_t)want - b->len;
-        int64_t left = end + (int64_t)b->len / LIMIT_BODY_RATE * 1000000 - monotonic_us();
+        int64_t left = end + (int64_t)b->len / LIMIT_RATE * 1000000 - monotonic_us();
         int ready = left > 0 ? poll(&p, 1, (int)(left / 1000) + 1) : 0;
         ssize_t n;
 
@@ -189,13 +190,14 @@ static int request_from_env(struct arena *m, struct http_request *q, struct buf 
     return body_of(q, b, r);
 }
 
-/* The certificate comes from the server itself. REMOTE_ADDR is not taken: it is the client of the
- * web server, and an address in p is one that may be trusted to send a certificate in a header. */
+/* The certificate comes from the server itself, and so does its client's address; a header with a
+ * certificate is never believed here, whatever address is trusted elsewhere. */
 static void peer_from_env(struct api_peer *p)
 {
     const char *cert = env("SSL_CLIENT_CERT");
 
     p->cgi = true;
+    snprintf(p->addr, sizeof p->addr, "%s", env("REMOTE_ADDR"));
     if (*cert) {
         p->cert = cert;
         p->cert_len = strlen(cert);

@@ -8,6 +8,7 @@
 #include "base/confine.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mod.h"
 
 static void on_path(void *ctx, const char *path, bool folder_to_write)
 {
@@ -30,6 +31,7 @@ void api_confine(struct api *a, const struct serve_options *o, bool stays)
         if (urls[i])
             db_paths(urls[i], on_path, c);
     confine_folder(c, a->store.key_file, CONFINE_READ); /* by its folder: the file is replaced */
+    confine_path(c, mod_folder(), CONFINE_READ);
     confine_folder(c, exe, CONFINE_READ); /* modules, in a tree where nothing is installed */
     if (o->listen && strncmp(o->listen, "unix:", 5) == 0)
         confine_folder(c, o->listen + 5, CONFINE_REMOVE); /* it goes with us */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ enum {
     IO_FAILED = -2,
     READS = 8,          /* TLS records taken in one turn, for fairness */
     KEEP_CAP = 4 << 10, /* an idle connection keeps no larger buffer */
+    RETRY_AFTER = 5,    /* s: what was too much may be gone */
 };
 
 static int io_result(struct conn *c, ssize_t n)
@@ -87,6 +89,8 @@ static void refuse(struct conn *c, int status, const char *why)
     struct api_response r = {0};
 
     api_error(&r, status, why);
+    if (status == 429 || status == 503)
+        snprintf(r.headers, sizeof r.headers, "Retry-After: %d\r\n", RETRY_AFTER);
     c->req = NULL;
     conn_answer(c, &r);
 }
@@ -311,7 +315,6 @@ static void flush(struct conn *c)
             return;
         }
         c->sent += (size_t)n;
-        c->moved = monotonic_us();
     }
     c->sent = 0;
     buf_reset(&c->out);
@@ -341,7 +344,7 @@ static void finish(struct conn *c)
 static int64_t limit_of(struct conn *c, int64_t now)
 {
     if (out_pending(c))
-        return c->moved + LIMIT_WRITE;
+        return c->waits + LIMIT_WRITE + (int64_t)c->sent / LIMIT_RATE * 1000000;
     switch (c->state) {
     case CONN_HANDSHAKE:
         return c->since + LIMIT_HEAD;
@@ -364,7 +367,7 @@ static int64_t limit_of(struct conn *c, int64_t now)
         c->in_body = http1_in_body(c->parser);
     }
     return c->since + (c->in_body ? LIMIT_BODY +
-        (int64_t)c->held / LIMIT_BODY_RATE * 1000000 : LIMIT_HEAD);
+        (int64_t)c->held / LIMIT_RATE * 1000000 : LIMIT_HEAD);
 }
 
 /* The timer is only moved when it would fire too late; when it fires early it is set again. So a
@@ -436,7 +439,7 @@ void conn_settle(struct conn *c)
     }
     now = monotonic_us();
     if (!out_pending(c))
-        c->moved = now;
+        c->waits = now;
     set_events(c);
     set_deadline(c, now, limit_of(c, now));
 }
@@ -505,6 +508,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     conn_settle(c);
 }
 
+bool conn_idle(const struct conn *c, int64_t before)
+{
+    return between_requests(c) && !out_pending(c) && c->deadline - LIMIT_IDLE <= before;
+}
+
 void conn_drain(struct conn *c)
 {
     if (c->state == CONN_PARKED) {
@@ -536,6 +544,12 @@ void conn_new(struct loop *l, int fd, const struct sockaddr *sa)
     evtimer_assign(&c->timer, l->base, on_timer, c);
     TAILQ_INSERT_TAIL(&l->all, c, all);
     loop_opened(l);
+    if (!crowd_enter(c)) {
+        if (l->tls)
+            c->state = CONN_CLOSED; /* a handshake to say so costs more than it is worth */
+        else
+            refuse(c, 429, "too many connections from this address");
+    }
     conn_settle(c);
 }
 
@@ -553,6 +567,7 @@ void conn_drop(struct conn *c)
     if (c->queued)
         TAILQ_REMOVE(&l->ready, c, ready);
     TAILQ_REMOVE(&l->all, c, all);
+    crowd_leave(c);
     l->held -= c->held;
     tls_free(c->ssl);
     close(c->fd);

@@ -19,7 +19,9 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
     store_patience(&a->store, API_BUSY_MS);
     a->conf = conf;
     a->cert = authn_cert_new(conf, e);
-    if (!a->cert || authorizer_new(&a->authorizer, conf, e) < 0) {
+    if (!a->cert || authorizer_new(&a->authorizer, conf, e) < 0 ||
+        rates_open(&a->rates, conf, e) < 0) {
+        authorizer_free(a->authorizer);
         authn_cert_free(a->cert);
         store_close(&a->store);
         free(a);
@@ -38,12 +40,18 @@ void api_close(struct api *a)
         return;
     api_idle(a);
     seen_batch_free(a->seen);
+    rates_free(a->rates);
     authn_cert_free(a->cert);
     authorizer_free(a->authorizer);
     rights_cache_free(a->rights);
     arena_free(a->arena);
     store_close(&a->store);
     free(a);
+}
+
+bool api_is_front(const struct api *a, const struct api_peer *peer)
+{
+    return authn_cert_trusts(a->cert, peer);
 }
 
 int api_watch_fd(struct api *a)

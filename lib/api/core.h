@@ -4,11 +4,13 @@
  * with one function step_*, which carry what they found in struct call:
  *
  *   head.c   step_head          request id, trace, API version
+ *   rate.c   step_address_rate  not too many from this address
  *   route.c  step_route         which row of routes.c
  *   authn.c  step_authenticate  who calls
  *   route.c  step_found         404 or 405, for those who were recognized
  *   org.c    step_organization  in which organization, with which roles (rights.c)
  *   authz.c  step_authorize     may they
+ *   rate.c   step_rate          not too many of this caller
  *   body.c   step_body          is the body what the route takes
  *   then the route's handler, which reads and writes the store and fills the answer.
  */
@@ -66,6 +68,15 @@ void authn_cert_free(struct authn_cert *n);
 /* Reads now what the first certificate would have read. */
 int authn_cert_warm(struct authn_cert *n, struct err *e);
 
+/* May this peer say who others are? */
+bool authn_cert_trusts(const struct authn_cert *n, const struct api_peer *peer);
+
+/* --- rate.c: how often somebody may call -------------------------------------------------------- */
+
+struct rates;
+int rates_open(struct rates **out, const struct conf *conf, struct err *e);
+void rates_free(struct rates *t); /* NULL is fine */
+
 /* --- seen_batch.c: last-seen, in batches -------------------------------------------------------- */
 
 struct seen_batch;
@@ -83,6 +94,7 @@ struct api {
     struct authn_cert *cert;
     struct authorizer *authorizer; /* NULL: the table of roles says who may what */
     struct rights_cache *rights;
+    struct rates *rates;
     struct seen_batch *seen;
     struct arena *arena; /* of the request at hand */
     int64_t version;     /* of the store's contents, when api_news was asked last */
@@ -129,7 +141,7 @@ struct call {
 /* A step of the chain: true goes on, false: c->r is the answer. */
 typedef bool step_fn(struct call *c);
 step_fn step_head, step_route, step_authenticate, step_found, step_organization, step_authorize;
-step_fn step_body;
+step_fn step_address_rate, step_rate, step_body;
 
 /* A method of authentication: 1 sets c->id, 0: the request carries nothing for it, -1 refuses with
  * *status (401, 400, 403, 503) and e. What carries something wrong is refused, whatever else it

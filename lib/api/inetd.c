@@ -171,7 +171,7 @@ static int64_t deadline(struct inetd *t)
         t->in_body = http1_in_body(t->parser);
     }
     return t->since + (t->in_body ? LIMIT_BODY +
-        (int64_t)http1_held(t->parser) / LIMIT_BODY_RATE * 1000000 : LIMIT_HEAD);
+        (int64_t)http1_held(t->parser) / LIMIT_RATE * 1000000 : LIMIT_HEAD);
 }
 
 /* A socket that is closed with unread bytes is reset, and the last answer may be lost with it. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 
 enum { /* us */
     SECOND = 1000000,
-    ACCEPT_PAUSE = 100000, /* when descriptors or memory are short: somebody will close one */
+    ACCEPT_PAUSE = 100000, /* when descriptors, memory or places are short: one will be free */
     COMPLAIN = 60000000,   /* between two lines that say so */
     LOOK_SHARE = 9,        /* looking at parked polls takes at most a tenth of the time */
     NEWS_FIRST = 1000,     /* after a write by another process news are asked for, after this */
@@ -42,6 +43,8 @@ static void set_accepting(struct loop *l)
     if (l->draining || l->nconns >= l->o->max_connections) {
         event_del(l->accepting);
         l->paused = !l->draining;
+        if (l->paused)
+            after(l->accept_again, ACCEPT_PAUSE);
     } else if (l->paused) {
         l->paused = false;
         event_add(l->accepting, NULL);
@@ -109,12 +112,23 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static bool somebody_waits(struct loop *l)
+{
+    struct pollfd p = {.fd = l->o->listen_fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) > 0;
+}
+
 static void on_accept_again(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *l = arg;
 
     (void)fd, (void)what;
-    if (!l->paused && !l->draining)
+    if (l->paused && somebody_waits(l))
+        crowd_shed(l);
+    if (l->paused)
+        after(l->accept_again, ACCEPT_PAUSE);
+    else if (!l->draining)
         event_add(l->accepting, NULL);
 }
 
@@ -405,6 +419,7 @@ static void setup(struct loop *l)
     TAILQ_INIT(&l->parked);
     TAILQ_INIT(&l->writes);
     TAILQ_INIT(&l->ready);
+    crowd_init(l);
     l->batch = xcalloc(LIMIT_BATCH, sizeof *l->batch);
     l->scratch = xmalloc(SCRATCH);
     l->accept_again = evtimer_new(l->base, on_accept_again, l);

@@ -45,8 +45,9 @@ struct conn {
     int64_t since;          /* when the request's first byte, then its body, the wait or the
                                linger began; 0: between requests */
     bool in_body;
+    bool counted;           /* in loop->near */
     bool admitted;          /* the body of the request under way may come */
-    int64_t moved;          /* when bytes last went out, or out was empty */
+    int64_t waits;          /* since when out is not empty */
     struct http1 *parser;
     struct http_request *req; /* while WRITING or PARKED */
     struct buf out;         /* answers; [sent, len) is still to go */
@@ -57,9 +58,11 @@ struct conn {
     struct api_peer peer;
     struct buf cert;        /* peer.cert points here */
     struct api_park park;
-    TAILQ_ENTRY(conn) all, parked, writes, ready;
+    TAILQ_ENTRY(conn) all, parked, writes, ready, near;
 };
 TAILQ_HEAD(conns, conn);
+
+enum { NEARS = 1024 };     /* lists that connections are in by the hash of their address */
 
 struct loop {
     const struct serve_options *o;
@@ -71,6 +74,7 @@ struct loop {
     struct idle_slot *slots; /* of all processes; own is slots[me] */
     int nslots, me;
     struct conns all, parked, writes, ready;
+    struct conns near[NEARS]; /* when connections of one address are limited */
     int nconns, nparked;
     size_t held;            /* bytes of requests in all connections */
     bool may_park;
@@ -101,8 +105,19 @@ void conn_continue(struct conn *c);
 /* Sends, sets what to wait for and until when, frees a closed one. */
 void conn_settle(struct conn *c);
 void conn_drop(struct conn *c);
+/* Is it between requests, since before this time? Such a one may be closed at any time. */
+bool conn_idle(const struct conn *c, int64_t before);
 /* The server stops: closes what is between requests, ends what waits. */
 void conn_drain(struct conn *c);
+
+/* --- crowd.c ------------------------------------------------------------------------------ */
+
+void crowd_init(struct loop *l);
+/* A new one: false if its address has as many as it may. */
+bool crowd_enter(struct conn *c);
+void crowd_leave(struct conn *c);
+/* Closes some that are idle, so that others can come in. */
+void crowd_shed(struct loop *l);
 
 /* --- loop.c ------------------------------------------------------------------------------- */
 

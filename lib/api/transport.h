@@ -17,9 +17,10 @@ enum { /* time in us */
     LIMIT_HEAD = 20000000,       /* first byte of a request to the end of its head; also a TLS
                                     handshake: one round trip is enough, a train's tunnel fits */
     LIMIT_BODY = 60000000,       /* end of head to end of body, and more for */
-    LIMIT_BODY_RATE = 4096,      /* each of these bytes a second: slow links may be slow */
+    LIMIT_RATE = 4096,           /* each of these bytes: slow links may be slow */
     LIMIT_IDLE = 75000000,       /* between requests: one poll a minute keeps its connection */
-    LIMIT_WRITE = 60000000,      /* without one byte taken: the reader is gone */
+    LIMIT_IDLE_FULL = 1000000,   /* the same when no more connections fit: others want to come in */
+    LIMIT_WRITE = 60000000,      /* for answers to be taken, and as much more as for bodies */
     LIMIT_LINGER = 2000000,      /* for a client to read our last answer before the reset */
     LIMIT_DRAIN = 10000000,      /* after SIGTERM: a supervisor kills after more */
     LIMIT_LINGER_BYTES = 4 << 20, /* read and dropped meanwhile: no endless upload */

@@ -54,3 +54,8 @@ void *mod_symbol(const char *name, const char *sym, struct err *e)
         err_set(e, FC_FAIL, "module %s: %s: no symbol %s", name, path, sym);
     return p;
 }
+
+const char *mod_folder(void)
+{
+    return FC_MODULE_DIR;
+}

@@ -13,4 +13,7 @@
  * the environment. NULL: FC_FAIL, with the path that was tried. */
 void *mod_symbol(const char *name, const char *sym, struct err *e);
 
+/* The folder of those that are installed. */
+const char *mod_folder(void);
+
 #endif
