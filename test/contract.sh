@@ -111,7 +111,7 @@ done
     LC_ALL=C comm -23 "$work/theirs" "$work/ours" | sed 's/^/- /'
     LC_ALL=C comm -13 "$work/theirs" "$work/ours" | sed 's/^/+ /'
 } | LC_ALL=C sort >"$work/differences"
-sed -n '/^## Accepted differences of schemas/,/^## [^A]/s/^| `\([-+] .*\)` |.*/\1/p' \
+sed -n '/^## Accepted differences of schemas/,/^## /s/^| `\([-+] .*\)` |.*/\1/p' \
     "$top/doc/contract.md" | sed 's/\\|/|/g' | LC_ALL=C sort >"$work/accepted"
 # "+ PATH *" stands for a member of ours with all that is in it.
 sed -n 's/^+ \(.*\) \*$/\1/p' "$work/accepted" | while read -r path; do

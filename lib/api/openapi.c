@@ -203,6 +203,7 @@ static const struct parameter {
     {"order", "{\"type\":\"string\",\"enum\":[\"asc\",\"desc\"],\"default\":\"desc\"}", false},
     {"org_id", "{\"type\":\"string\"}", false},
     {"summaryOnly", "{\"type\":\"boolean\"}", false},
+    {"view", "{\"type\":\"string\"}", false},
 };
 
 /* What the operations take in their query beside org_id; lists that are not here take what all
@@ -210,10 +211,11 @@ static const struct parameter {
 static const struct {
     const char *operation, *names;
 } taken[] = {
+    {"getDevice", "view"},
     {"getEnrollmentConfig", "csr"},
     {"getFleet", "addDevicesSummary"},
     {"getRenderedDevice", "knownRenderedVersion"},
-    {"listDevices", "labelSelector fieldSelector limit continue summaryOnly cveId"},
+    {"listDevices", "labelSelector fieldSelector limit continue summaryOnly cveId view"},
     {"listEvents", "fieldSelector limit continue order"},
     {"listFleets", "labelSelector fieldSelector limit continue addDevicesSummary"},
     {"listLabels", "kind labelSelector fieldSelector limit"},
@@ -301,7 +303,7 @@ static void own_statuses(const struct route *t, jv *all)
     bool same = t->request && t->response && strcmp(t->request, t->response) == 0;
     bool create = strcmp(t->method, "POST") == 0 && same;
 
-    if (t->handler == not_served || t->handler == no_status) {
+    if (t->handler == no_status) {
         add_response(all, 501, "Status");
         return;
     }
@@ -324,7 +326,7 @@ static jv responses(const struct route *t)
         add_response(&all, 401, "Status");
         add_response(&all, 403, "Status");
     }
-    if (strchr(t->path, '{'))
+    if (strchr(t->path, '{') || t->handler == get_enrollment_config)
         add_response(&all, 404, "Status");
     add_response(&all, 429, "Status");
     add_response(&all, 503, "Status");
@@ -363,9 +365,12 @@ static jv paths(void)
     for (const struct route *t = routes; t->method; t++) {
         char *path AUTO_FREE = xasprintf("%s%s", t->flags & ROUTE_ROOT ? "" : API_PREFIX, t->path);
         char method[8];
-        jv item = json_get(all, path);
+        jv item = jv_invalid();
         size_t i;
 
+        if (t->handler == not_served)
+            continue;
+        item = json_get(all, path);
         if (!jv_is_valid(item))
             item = jv_object();
         for (i = 0; t->method[i] && i < sizeof method - 1; i++)

@@ -2,7 +2,7 @@
 /* The organizations of the caller, as clients know them: named by their uid. */
 #include <string.h>
 
-#include "api/core.h"
+#include "api/rights.h"
 #include "base/clock.h"
 
 static int add_organization(struct call *c, int64_t org, const char *uid, struct err *e)
@@ -34,6 +34,7 @@ static bool picked(const char *fields, const char *uid)
 int list_organizations(struct call *c, struct err *e)
 {
     struct buf *b = &c->r->body;
+    const struct rights *in;
     const char *fields;
 
     if (query_get(c, "fieldSelector", &fields, e) < 0)
@@ -42,8 +43,11 @@ int list_organizations(struct call *c, struct err *e)
         return err_set(e, FC_INVALID, "fieldSelector: unable to resolve selector name. Supported "
             "selectors are: [metadata.name]");
     buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
-    if (picked(fields, c->id->org_uid) && add_organization(c, c->id->org, c->id->org_uid, e) < 0)
+    if (rights_of(c, &in, e) < 0)
         return -1;
+    for (size_t i = 0; i < in->n; i++)
+        if (picked(fields, in->v[i].uid) && add_organization(c, in->v[i].org, in->v[i].uid, e) < 0)
+            return -1;
     buf_adds(b, "],\"kind\":\"OrganizationList\",\"metadata\":{}}");
     c->r->status = 200;
     return HANDLED;

@@ -59,3 +59,37 @@ broken() {
     broken 's/deviceDefaults \*/deviceNoDefaults */' doc/contract.md
     has "$output" "+ Organization.spec.deviceNoDefaults *"
 }
+
+# other JQ FILTER: what openapi.sh says when our document is another one; fails if nothing.
+other() {
+    printf '%s\n' '#!/bin/sh' "exec jq -c '$1' '$BATS_TEST_TMPDIR/ours.json'" >"$BATS_TEST_TMPDIR/api"
+    chmod +x "$BATS_TEST_TMPDIR/api"
+    FC_API=$BATS_TEST_TMPDIR/api run -1 --separate-stderr sh "$TOP/test/openapi.sh"
+}
+
+@test "operations differ from the contract only where doc/contract.md says so" {
+    needs_shared
+    FC_API=$BUILD/bin/fc-api run -0 sh "$TOP/test/openapi.sh"
+    has "$output" "22 accepted differences"
+    "$BUILD/bin/fc-api" --openapi >"$BATS_TEST_TMPDIR/ours.json"
+    # Each reference leads somewhere.
+    jq -e '(.components.schemas | keys) as $known | [.. | objects | ."$ref" // empty | strings |
+        sub(".*/"; "")] | unique - $known == []' "$BATS_TEST_TMPDIR/ours.json"
+    # A path, a method, an operation, a parameter and its bound, a body, a status.
+    other 'del(.paths["/api/v1/labels"])'
+    has "$output" '- GET /api/v1/labels is listLabels'
+    other '.paths["/api/v1/labels"].put = .paths["/api/v1/labels"].get'
+    has "$output" '+ PUT /api/v1/labels is listLabels'
+    other '.paths["/api/v1/labels"].get.operationId = "labels"'
+    has "$output" '+ GET /api/v1/labels is labels'
+    other '(.paths[][].parameters[]? | select(.name == "limit").schema.maximum) = 500'
+    has "$output" '- GET /api/v1/devices query limit ["integer","int32",0,1000]'
+    other '.paths["/api/v1/devices"].post.requestBody.content["application/json"].schema = {type: "string"}'
+    has "$output" '- POST /api/v1/devices takes application/json Device'
+    other 'del(.paths["/api/v1/devices"].post.responses["201"])'
+    has "$output" '- POST /api/v1/devices answers 201 application/json Device'
+    # What is accepted, but no difference.
+    other 'del(.paths["/healthz"])'
+    same '+ GET /healthz *' "$output"
+    has "$stderr" "they are no differences"
+}
