@@ -164,8 +164,9 @@ static int add_org(struct import *x, const struct res *r, struct err *e)
     if ((rc = org_there(x->whole ? x->s : x->target, r->name, &other, e)) == 0)
         rc = org_there(x->whole ? x->s : x->target, r->uid, &other, e);
     if (rc)
-        return rc < 0 ? -1 : err_set(e, FC_CONFLICT, "Organization of name \"%s\" or uid %s "
-            "already exists", r->name, r->uid);
+        return rc < 0 ? -1 : err_set(e, x->whole ? FC_INVALID : FC_CONFLICT, "Organization of name "
+            "\"%s\" or uid %s %s", r->name, r->uid, x->whole ? "stands there twice" :
+            "already exists");
     if (!x->whole) { /* the resource holds the place of its number */
         x->shown = *r;
         hidden = (struct res){.org = r->org, .kind = r->kind, .labels = "{}", .annotations = "{}"};
