@@ -4,29 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "fleet/condition.h"
 
 #define OUT_OF_DATE "Device has not been updated to the latest device spec"
-
-/* The last condition of a type, owned by the caller; an invalid jv when there is none. */
-static jv find_condition(jv status, const char *type)
-{
-    AUTO_JV jv list = json_get(status, "conditions");
-    jv found = jv_invalid();
-    int i, n = jv_get_kind(list) == JV_KIND_ARRAY ? jv_array_length(jv_copy(list)) : 0;
-
-    for (i = 0; i < n; i++) {
-        jv c = jv_array_get(jv_copy(list), i);
-        const char *t = json_str(c, "type");
-
-        if (t && !strcmp(t, type)) {
-            jv_free(found);
-            found = c;
-        } else {
-            jv_free(c);
-        }
-    }
-    return found;
-}
 
 static bool member_is(jv v, const char *path, const char *value)
 {
@@ -167,7 +147,7 @@ static const char *judge_applications(jv status, bool disconnected, bool rebooti
 static const char *judge_lifecycle(const struct summary_in *in)
 {
     static const char *const known[] = {"Enrolled", "Decommissioning", "Decommissioned", NULL};
-    AUTO_JV jv c = find_condition(in->status, "DeviceDecommissioning");
+    AUTO_JV jv c = condition_get(in->status, "DeviceDecommissioning", NULL, NULL);
 
     if (member_is(c, "reason", "Started"))
         return "Decommissioning";
@@ -181,7 +161,7 @@ static const char *judge_lifecycle(const struct summary_in *in)
 
 void summarize(const struct summary_in *in, int64_t now, struct summary *out)
 {
-    AUTO_JV jv updating = find_condition(in->status, "Updating");
+    AUTO_JV jv updating = condition_get(in->status, "Updating", NULL, NULL);
     bool disconnected = !in->last_seen || now - in->last_seen > SUMMARY_DISCONNECTED;
     bool rebooting = member_is(updating, "status", "True")
         && member_is(updating, "reason", "Rebooting");

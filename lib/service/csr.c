@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fleet/condition.h"
 #include "service/service.h"
 #include "service/target.h"
 
@@ -69,23 +70,6 @@ int csr_ask(struct store *s, struct arena *a, int64_t org, jv doc, const struct 
     return strcmp(signer, SIGNER_ENROLLMENT) == 0 ? task_sign(s, out, e) : 0;
 }
 
-/* The condition of this type that is true; invalid: none. */
-static jv true_condition(jv status, const char *type)
-{
-    jv all AUTO_JV = json_get(status, "conditions"), found = jv_invalid();
-
-    if (jv_get_kind(all) == JV_KIND_ARRAY)
-        jv_array_foreach(all, i, c) {
-            const char *t = json_str(c, "type"), *is = json_str(c, "status");
-
-            if (!jv_is_valid(found) && t && is && strcmp(t, type) == 0 && strcmp(is, "True") == 0)
-                found = c;
-            else
-                jv_free(c);
-        }
-    return found;
-}
-
 /* Nobody has decided, and a certificate can be made of it. */
 static int may_decide(const struct res *r, jv status, bool approve, struct err *e)
 {
@@ -94,13 +78,10 @@ static int may_decide(const struct res *r, jv status, bool approve, struct err *
     const char *signer = json_str(spec, "signerName");
     bool device = r->owner && strncmp(r->owner, "Device/", 7) == 0;
 
-    for (size_t i = 0; i < LEN(done); i++) {
-        jv c AUTO_JV = true_condition(status, done[i]);
-
-        if (jv_is_valid(c))
+    for (size_t i = 0; i < LEN(done); i++)
+        if (condition_is(status, done[i], "status", "True"))
             return err_set(e, FC_CONFLICT, "CertificateSigningRequest of name \"%s\" is already %s",
                 r->name, i ? "denied" : "approved");
-    }
     if (approve && !device && strcmp(signer, SIGNER_ENROLLMENT) != 0)
         return err_set(e, FC_INVALID, "spec.signerName: \"%s\" signs for devices alone", signer);
     return 0;
@@ -108,31 +89,21 @@ static int may_decide(const struct res *r, jv status, bool approve, struct err *
 
 static void decided(struct arena *a, jv *status, jv given, bool approve, const struct actor *who)
 {
-    jv conditions = json_get(*status, "conditions"), c = jv_object();
+    const char *type = approve ? "Approved" : "Denied";
     const char *reason = json_str(given, "reason"), *message = json_str(given, "message");
-    char at[TIME_LEN];
 
-    time_format(now_us(), at);
-    json_sets(&c, "type", approve ? "Approved" : "Denied");
-    json_sets(&c, "status", "True");
-    json_sets(&c, "reason", reason && *reason ? reason :
-        approve ? "ManuallyApproved" : "ManuallyDenied");
-    json_sets(&c, "message", message && *message ? message :
-        arena_printf(a, "%s by %s", approve ? "Approved" : "Denied", who->name));
-    json_sets(&c, "lastTransitionTime", at);
-    if (jv_get_kind(conditions) != JV_KIND_ARRAY) {
-        jv_free(conditions);
-        conditions = jv_array();
-    }
-    json_set(status, "conditions", jv_array_append(conditions, c));
+    condition_add(status, type, reason && *reason ? reason :
+        approve ? "ManuallyApproved" : "ManuallyDenied", message && *message ? message :
+        arena_printf(a, "%s by %s", type, who->name), now_us());
 }
 
 int csr_decide(struct store *s, struct arena *a, int64_t org, const char *name, jv doc,
     const struct actor *who, struct res *out, struct err *e)
 {
     const struct kind *k = kind_by_id(KIND_CERTIFICATESIGNINGREQUEST);
-    jv wish AUTO_JV = json_get(doc, "status"), yes AUTO_JV = true_condition(wish, "Approved");
-    jv no AUTO_JV = true_condition(wish, "Denied"), status AUTO_JV = jv_invalid();
+    jv wish AUTO_JV = json_get(doc, "status"), status AUTO_JV = jv_invalid();
+    jv yes AUTO_JV = condition_get(wish, "Approved", "status", "True");
+    jv no AUTO_JV = condition_get(wish, "Denied", "status", "True");
     bool approve = jv_is_valid(yes);
     int rc = res_get(s, a, org, k, name, out, e);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fleet/condition.h"
 #include "service/device_events.h"
 
 /* Conditions that the server keeps itself; a device's word on them does not count. */
@@ -53,22 +54,12 @@ static void status_text(struct buf *b, jv status, const char *stored)
  * when it happened. NULL: none. */
 static const char *failure_of(struct arena *a, jv status, const char **message)
 {
-    jv all AUTO_JV = json_get(status, "conditions");
-    const char *mark = NULL;
+    jv c AUTO_JV = condition_get(status, "Updating", "reason", "Error");
 
-    if (jv_get_kind(all) != JV_KIND_ARRAY)
+    if (!jv_is_valid(c))
         return NULL;
-    jv_array_foreach(all, i, c) {
-        const char *type = json_str(c, "type"), *reason = json_str(c, "reason");
-
-        if (!mark && type && reason && strcmp(type, "Updating") == 0 &&
-            strcmp(reason, "Error") == 0) {
-            *message = arena_strdup(a, json_str(c, "message"));
-            mark = arena_printf(a, "%s %s", json_str(c, "lastTransitionTime"), *message);
-        }
-        jv_free(c);
-    }
-    return mark;
+    *message = arena_strdup(a, json_str(c, "message"));
+    return arena_printf(a, "%s %s", json_str(c, "lastTransitionTime"), *message);
 }
 
 static int64_t reported_version(jv status)
@@ -88,23 +79,6 @@ static jv stored_status(const struct res *r, const struct device *d)
     buf_printf(&c, "[%s]", d->conditions);
     json_set(&v, "conditions", jv_parse(c.p));
     return v;
-}
-
-/* It ended its decommissioning, but with an error. */
-static bool decommission_failed(jv status)
-{
-    jv all AUTO_JV = json_get(status, "conditions");
-    bool failed = false;
-
-    if (jv_get_kind(all) == JV_KIND_ARRAY)
-        jv_array_foreach(all, i, c) {
-            const char *type = json_str(c, "type"), *reason = json_str(c, "reason");
-
-            failed = failed || (type && reason && strcmp(type, "DeviceDecommissioning") == 0 &&
-                strcmp(reason, "Error") == 0);
-            jv_free(c);
-        }
-    return failed;
 }
 
 bool device_decommissioned(const struct res *r)
@@ -180,7 +154,8 @@ static int refresh(struct store *s, struct arena *a, const struct res *r, int64_
         if (m[i].latest && m[i].rendered != m[i].latest)
             in.fleets_current = false;
     summarize(&in, now, &out);
-    if ((*told = device_summary_events(s, r, &d, &out, decommission_failed(status), who, e)) < 0)
+    if ((*told = device_summary_events(s, r, &d, &out, condition_is(status,
+        "DeviceDecommissioning", "reason", "Error"), who, e)) < 0)
         return -1;
     info = out.updated_info[0] ? out.updated_info : NULL;
     if (same_text(d.updated, out.updated) && same_text(d.updated_info, info) &&

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mod.h"
+#include "fleet/condition.h"
 #include "service/service.h"
 
 static const struct crypto_module *crypto(struct err *e)
@@ -88,26 +89,11 @@ static int get(struct store *s, struct arena *a, int64_t org, const char *name, 
     return rc < 0 ? -1 : 0;
 }
 
-static bool has_condition(jv status, const char *type)
-{
-    jv all AUTO_JV = json_get(status, "conditions");
-    bool found = false;
-
-    if (jv_get_kind(all) == JV_KIND_ARRAY)
-        jv_array_foreach(all, i, c) {
-            const char *t = json_str(c, "type");
-
-            found = found || (t && strcmp(t, type) == 0);
-            jv_free(c);
-        }
-    return found;
-}
-
 int enroll_undecided(jv status, struct err *e)
 {
-    if (has_condition(status, "Approved") || json_bool(status, "approval.approved", false))
+    if (condition_is(status, "Approved", NULL, NULL) || json_bool(status, "approval.approved", false))
         return err_set(e, FC_INVALID, "Enrollment request is already approved");
-    if (has_condition(status, "Denied"))
+    if (condition_is(status, "Denied", NULL, NULL))
         return err_set(e, FC_INVALID, "Enrollment request is already denied");
     return 0;
 }
@@ -143,29 +129,16 @@ int enroll_record(struct store *s, struct arena *a, int64_t org, const char *nam
 int enroll_deny(struct store *s, struct arena *a, int64_t org, const char *name,
     const char *message, const struct actor *who, struct err *e)
 {
-    jv status AUTO_JV = jv_invalid(), conditions;
+    jv status AUTO_JV = jv_invalid();
     struct res r;
-    char at[TIME_LEN];
-    jv c;
 
     if (get(s, a, org, name, &r, e) < 0)
         return -1;
     status = jv_parse(r.status);
     if (enroll_undecided(status, e) < 0)
         return -1;
-    time_format(now_us(), at);
-    c = jv_object();
-    json_sets(&c, "type", "Denied");
-    json_sets(&c, "status", "True");
-    json_sets(&c, "reason", "ManuallyDenied");
-    json_sets(&c, "message", message ? message : arena_printf(a, "Denied by %s", who->name));
-    json_sets(&c, "lastTransitionTime", at);
-    conditions = json_get(status, "conditions");
-    if (jv_get_kind(conditions) != JV_KIND_ARRAY) {
-        jv_free(conditions);
-        conditions = jv_array();
-    }
-    json_set(&status, "conditions", jv_array_append(conditions, c));
+    condition_add(&status, "Denied", "ManuallyDenied", message ? message :
+        arena_printf(a, "Denied by %s", who->name), now_us());
     if (res_set_status(s, r.id, canon(a, status), e) < 0)
         return -1;
     return event_of(s, &r, who, (struct event){.reason = "ResourceUpdated",

@@ -3,44 +3,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fleet/condition.h"
 #include "service/service.h"
-
-static bool has_condition(jv status, const char *type)
-{
-    jv all AUTO_JV = json_get(status, "conditions");
-    bool found = false;
-
-    if (jv_get_kind(all) == JV_KIND_ARRAY)
-        jv_array_foreach(all, i, c) {
-            const char *t = json_str(c, "type");
-
-            found = found || (t && strcmp(t, type) == 0);
-            jv_free(c);
-        }
-    return found;
-}
 
 /* Unless who decided said so himself. */
 static void add_approved(jv *status, const char *message)
 {
-    jv conditions, c;
-    char at[TIME_LEN];
-
-    if (has_condition(*status, "Approved"))
-        return;
-    conditions = json_get(*status, "conditions");
-    c = jv_object();
-    time_format(now_us(), at);
-    json_sets(&c, "type", "Approved");
-    json_sets(&c, "status", "True");
-    json_sets(&c, "reason", "ManuallyApproved");
-    json_sets(&c, "message", message);
-    json_sets(&c, "lastTransitionTime", at);
-    if (jv_get_kind(conditions) != JV_KIND_ARRAY) {
-        jv_free(conditions);
-        conditions = jv_array();
-    }
-    json_set(status, "conditions", jv_array_append(conditions, c));
+    if (!condition_is(*status, "Approved", NULL, NULL))
+        condition_add(status, "Approved", "ManuallyApproved", message, now_us());
 }
 
 static int set_status(struct store *s, struct arena *a, struct res *r, jv status, struct err *e)
@@ -174,7 +144,7 @@ static int sign_csr(struct store *s, struct arena *a, struct res *r, struct ca *
     struct issue i = {.signer = signer, .seconds = json_int(spec, "expirationSeconds", 0)};
     int rc;
 
-    if (json_str(status, "certificate") || has_condition(status, "Denied"))
+    if (json_str(status, "certificate") || condition_is(status, "Denied", NULL, NULL))
         return 0;
     if (!device && strcmp(signer, SIGNER_ENROLLMENT) != 0)
         return err_set(e, FC_INVALID, "%s: no device owns this request", r->name);
