@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The chain of a request: its steps in order, then the handler. */
-#include "api/core.h"
+#include "api/rights.h"
 #include "base/clock.h"
 
 /* What the head of a request decides; strangers learn nothing more than that they are strangers. */
@@ -68,7 +68,11 @@ int api_begin(struct api *a, struct err *e)
 
 int api_commit(struct api *a, struct err *e)
 {
-    return store_commit(&a->store, e);
+    int rc = store_commit(&a->store, e);
+
+    if (rc < 0)
+        rights_cache_drop(a->rights);
+    return rc;
 }
 
 void api_commit_failed(const struct err *e, struct api_response *r)
@@ -90,6 +94,8 @@ static void write_one(struct call *c)
     if (c->route->handler(c, &e) < 0) {
         db_rollback_to(c->s->db);
         store_cache_drop(c->s);
+        if (c->route->kind == KIND_ORGANIZATION)
+            rights_cache_drop(c->api->rights);
         answer_error(c, c->r, &e);
     } else if (db_release(c->s->db, &e) < 0)
         answer_error(c, c->r, &e);

@@ -33,7 +33,7 @@ struct rights_cache *rights_cache_new(void)
     return xcalloc(1, sizeof(struct rights_cache));
 }
 
-static void empty(struct rights_cache *k)
+void rights_cache_drop(struct rights_cache *k)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         free(k->slot[i].rights);
@@ -53,7 +53,7 @@ void rights_cache_free(struct rights_cache *k)
 {
     if (!k)
         return;
-    empty(k);
+    rights_cache_drop(k);
     free(k->orgs);
     free(k);
 }
@@ -87,9 +87,9 @@ static int refresh(struct rights_cache *k, struct store *s, struct err *e)
         return -1;
     if (memcmp(&v, &k->version, sizeof v) == 0)
         return 0;
-    empty(k);
+    rights_cache_drop(k);
     if (orgs_each(s, add, k, e) < 0) {
-        empty(k);
+        rights_cache_drop(k);
         return -1;
     }
     k->version = v;

@@ -21,6 +21,8 @@ struct rights {
 struct rights_cache;
 struct rights_cache *rights_cache_new(void);
 void rights_cache_free(struct rights_cache *k);
+/* Forgets all: what was read in a transaction that is undone was never true. */
+void rights_cache_drop(struct rights_cache *k);
 
 /* What the caller (WHO_USER) has; valid until the next call. One whose proof names an organization
  * has that alone, with what the proof gives beside what is assigned. */
