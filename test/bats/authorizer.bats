@@ -21,7 +21,7 @@ spicedb() {
         server.key token port
     ENGINE=$PID
     wait_for test -s port
-    SPICEDB=https://127.0.0.1:$(cat port)
+    SPICEDB=https://localhost:$(cat port)
     printf '%s\n' '[api]' "authorizer = $SPICEDB" "authorizer-token-file = $T/token" \
         "authorizer-ca-file = $FC_STATE/ca/ca.crt" "$@" >fc.conf
     start_api
