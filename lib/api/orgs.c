@@ -5,23 +5,33 @@
 #include "api/rights.h"
 #include "base/clock.h"
 
-static int add_organization(struct call *c, int64_t org, const char *uid, struct err *e)
+/* What the contract has of a spec; who may what is not for everybody. */
+static void write_spec(struct buf *b, const char *spec)
+{
+    static const char *const members[] = {"displayName", "externalId"};
+    jv all AUTO_JV = spec ? jv_parse(spec) : jv_object(), shown AUTO_JV = jv_object();
+
+    for (size_t i = 0; i < LEN(members); i++)
+        json_sets(&shown, members[i], json_str(all, members[i]));
+    json_canon(b, shown);
+}
+
+static int add_organization(struct call *c, const struct right *in, struct err *e)
 {
     const struct kind *k = kind_by_id(KIND_ORGANIZATION);
     struct buf *b = &c->r->body;
-    const char *name, *spec;
     char at[TIME_LEN];
     struct res r;
+    int rc = res_get(c->s, c->a, ORG_DEFAULT_ID, k, in->name, &r, e);
 
-    if (org_spec(c->s, c->a, org, &name, &spec, e) < 0 ||
-        (name && res_get(c->s, c->a, ORG_DEFAULT_ID, k, name, &r, e) < 0))
-        return -1;
-    if (!name) /* deleted meanwhile */
-        return 0;
+    if (rc <= 0) /* 0: deleted meanwhile */
+        return rc;
     time_format(r.created, at);
     buf_printf(b, "%s{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":"
-        "{\"creationTimestamp\":\"%s\",\"name\":\"%s\"},\"spec\":%s}",
-        b->p[b->len - 1] == '[' ? "" : ",", k->name, at, uid, spec ? spec : "{}");
+        "{\"creationTimestamp\":\"%s\",\"name\":\"%s\"},\"spec\":",
+        b->p[b->len - 1] == '[' ? "" : ",", k->name, at, in->uid);
+    write_spec(b, r.spec);
+    buf_addc(b, '}');
     return 0;
 }
 
@@ -34,19 +44,19 @@ static bool picked(const char *fields, const char *uid)
 int list_organizations(struct call *c, struct err *e)
 {
     struct buf *b = &c->r->body;
-    const struct rights *in;
+    const struct rights *rights;
     const char *fields;
 
+    if (rights_of(c, &rights, e) < 0)
+        return -1;
     if (query_get(c, "fieldSelector", &fields, e) < 0)
         return -1;
     if (fields && *fields && !strstr(fields, "metadata.name"))
         return err_set(e, FC_INVALID, "fieldSelector: unable to resolve selector name. Supported "
             "selectors are: [metadata.name]");
     buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
-    if (rights_of(c, &in, e) < 0)
-        return -1;
-    for (size_t i = 0; i < in->n; i++)
-        if (picked(fields, in->v[i].uid) && add_organization(c, in->v[i].org, in->v[i].uid, e) < 0)
+    for (size_t i = 0; i < rights->n; i++)
+        if (picked(fields, rights->v[i].uid) && add_organization(c, &rights->v[i], e) < 0)
             return -1;
     buf_adds(b, "],\"kind\":\"OrganizationList\",\"metadata\":{}}");
     c->r->status = 200;

@@ -121,3 +121,18 @@ teardown() { fc_teardown; }
 {"role": "admin", "user": ["eve"]}|spec.roleAssignments[0].user: unknown field
 END
 }
+
+@test "the organizations that one is in, without who may what there" {
+    start_api
+    person eve
+    organization here '{"displayName": "Here", "externalId": "h-1",
+        "roleAssignments": [{"role": "viewer", "users": ["eve"]}]}'
+    answers 200 eve /api/v1/organizations
+    same "$(jq -nc --arg uid "$HERE" '[[$uid, {displayName: "Here", externalId: "h-1"}]]')" \
+        "$(jq -c '[.items[] | [.metadata.name, .spec]]' <<<"$body")"
+    answers 200 eve "/api/v1/organizations?fieldSelector=metadata.name%3D$THERE"
+    same 0 "$(json '.items | length')"
+    answers 200 admin "/api/v1/organizations?org_id=$HERE"
+    same "00000000-0000-0000-0000-000000000000 {}" \
+        "$(json '.items[] | "\(.metadata.name) \(.spec)"')"
+}
