@@ -59,6 +59,8 @@ def good($file; $pick; $deep; $name):
     elif $s.type == "integer" or $s.type == "number" then 1
     elif $s.type == "boolean" then true
     elif $name == "csr" then $csr
+    elif $name == "cpu" and ($s.enum | not) then "0.5"
+    elif $name == "memory" and ($s.enum | not) then "256m"
     else text($s; "a") end;
 
 def wrong($types): if $types == "string" then {a: 1} elif $types == "object" then "x"
