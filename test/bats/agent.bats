@@ -387,13 +387,15 @@ other_server() {
     same "$before" "$(picture d1)"
 }
 
-@test "an administrator's certificate does not enroll a device" {
-    serve
-    make_agent d1
-    sed -i "s/client-certificate-data:.*/client-certificate-data: $(base64 -w0 admin.crt)/
-        s/client-key-data:.*/client-key-data: $(base64 -w0 admin.key)/" d1/etc/flightctl/config.yaml
-    expect 5 run_agent d1
+@test "a device's certificate does not enroll another one" {
+    with_device d1
+    make_agent d2
+    certs=d1/var/lib/flightctl/certs
+    sed -i "s/client-certificate-data:.*/client-certificate-data: $(base64 -w0 $certs/agent.crt)/
+        s/client-key-data:.*/client-key-data: $(base64 -w0 $certs/agent.key)/" d2/etc/flightctl/config.yaml
+    expect 5 run_agent d2
     has "$stderr" "fc-agent: enrollment: the server answered 401"
+    same 1 "$(fc-select enrollmentrequests --count)"
 }
 
 # --- answers ------------------------------------------------------------------------------------

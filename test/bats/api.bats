@@ -450,13 +450,14 @@ start_poll() {
 }
 
 @test "a certificate that runs out while its connection is open" {
-    local preload
+    local preload clock
 
     needs faketime faketime
     preload=$(faketime -f +0 printenv LD_PRELOAD)
     ! sanitized || preload=$(ldd "$BUILD/bin/fc-api" | awk '/libasan/ { print $3 }'):$preload
-    echo '+0' >clock
-    ACTIVATE_ENV="LD_PRELOAD=$preload FAKETIME_TIMESTAMP_FILE=$T/clock FAKETIME_NO_CACHE=1" start_api
+    clock=$FC_STATE/clock # where fc-api may read
+    echo '+0' >"$clock"
+    ACTIVATE_ENV="LD_PRELOAD=$preload FAKETIME_TIMESTAMP_FILE=$clock FAKETIME_NO_CACHE=1" start_api
     fc-sign admin -f -d 1 -o "$T/short" brief >/dev/null
     answers 200 short /api/v1/devices
     mkfifo gate
@@ -468,7 +469,7 @@ start_poll() {
     curl -sS -K two >/dev/null 2>out 3>&- &
     POLL=$!
     wait_for grep -q '^200 1$' out
-    echo '+2d' >clock
+    echo '+2d' >"$clock"
     echo go >gate
     wait $POLL
     same '200 1
