@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/gc.h"
 #include "store/ints.h"
 
 /* Key in meta: the place of the newest event that was removed, in decimal. */
@@ -130,19 +131,24 @@ int events_removed(struct store *s, int64_t *out, struct err *e)
 
 /* --- retention ------------------------------------------------------------------------------- */
 
-/* One transaction: events from the oldest on that are to go, at most EVENT_GC. How many. */
-static int gc_some(struct store *s, int64_t before, int64_t last, struct err *e)
+struct old {
+    int64_t before;
+    int64_t last; /* place of the newest that is one too many; 0: none is */
+};
+
+/* From the oldest on, up to the first that stays. */
+static int64_t remove_some(struct store *s, void *ctx, struct err *e)
 {
-    struct stmt *st = db_stmt(s->db, SQL_event_oldest, e);
+    const struct old *o = ctx;
+    struct stmt *st = STMT(s, SQL_event_oldest, e, GC_PART);
     int64_t upto = 0;
     char text[24];
     int rc, n = 0;
 
     if (!st)
         return -1;
-    st_int(st, 1, EVENT_GC);
     while ((rc = st_step(st, e)) == 1) {
-        if (st_col_int(st, 1) >= before && st_col_int(st, 0) > last) {
+        if (st_col_int(st, 1) >= o->before && st_col_int(st, 0) > o->last) {
             st_reset(st);
             rc = 0;
             break;
@@ -153,67 +159,20 @@ static int gc_some(struct store *s, int64_t before, int64_t last, struct err *e)
     if (rc < 0 || n == 0)
         return rc;
     snprintf(text, sizeof text, "%lld", (long long)upto);
-    if (!(st = db_stmt(s->db, SQL_event_delete, e)))
-        return -1;
-    st_int(st, 1, upto);
-    return st_run(st, e) < 0 || store_meta_put(s, removed_key, text, e) < 0 ? -1 : n;
-}
-
-/* The sequence of the newest event that is one too many; 0: none. */
-static int too_many(struct store *s, int64_t keep, int64_t *last, struct err *e)
-{
-    struct stmt *st;
-    int rc;
-
-    *last = 0;
-    if (keep <= 0)
-        return 0;
-    if (!(st = db_stmt(s->db, SQL_event_nth, e)))
-        return -1;
-    st_int(st, 1, keep);
-    if ((rc = st_step(st, e)) == 1) {
-        *last = st_col_int(st, 0);
-        st_reset(st);
-    }
-    return rc < 0 ? -1 : 0;
-}
-
-static int count_spent(struct store *s, int64_t before, int64_t last, int64_t *n, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_event_spent, e);
-
-    if (!st)
-        return -1;
-    st_int(st, 1, before);
-    st_int(st, 2, last);
-    if (st_step(st, e) != 1)
-        return -1;
-    *n = st_col_int(st, 0);
-    st_reset(st);
-    return 0;
+    return RUN(s, SQL_event_delete, e, upto) < 0 || store_meta_put(s, removed_key, text, e) < 0 ?
+        -1 : n;
 }
 
 int event_gc(struct store *s, int64_t before, int64_t keep, bool dry, int64_t *removed,
     struct err *e)
 {
-    int64_t last;
-    int n;
+    struct old o = {.before = before};
 
-    *removed = 0;
-    if (too_many(s, keep, &last, e) < 0)
+    if (keep > 0 && (o.last = ONE(s, SQL_event_nth, e, keep)) < 0)
         return -1;
-    if (dry)
-        return count_spent(s, before, last, removed, e);
-    do {
-        if (store_begin(s, e) < 0)
-            return -1;
-        if ((n = gc_some(s, before, last, e)) < 0 || store_commit(s, e) < 0) {
-            store_rollback(s);
-            return -1;
-        }
-        *removed += n;
-    } while (n == EVENT_GC);
-    return 0;
+    *removed = dry ? ONE(s, SQL_event_spent, e, before, o.last) :
+        gc_in_parts(s, remove_some, &o, e);
+    return *removed < 0 ? -1 : 0;
 }
 
 /* --- as a document ---------------------------------------------------------------------------- */

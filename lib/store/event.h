@@ -61,9 +61,8 @@ int events_removed(struct store *s, int64_t *out, struct err *e);
 int event_uid(struct store *s, int64_t seq, char out[UUID_LEN], struct err *e);
 
 /* Removes the oldest events: those before `before` (us), and all but the newest `keep` of the store
- * (0: as many as there are). In transactions of its own, of EVENT_GC events each. *removed: how
- * many went, or (dry) would go. */
-enum { EVENT_GC = 500 };
+ * (0: as many as there are). In parts, as gc.h has it. *removed: how many went, or (dry) would
+ * go. */
 int event_gc(struct store *s, int64_t before, int64_t keep, bool dry, int64_t *removed,
     struct err *e);
 

@@ -17,7 +17,7 @@ SELECT seq FROM event ORDER BY seq DESC LIMIT 1
 SELECT uid FROM event WHERE seq = ?1
 
 -- :name event_nth
-SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?1
+SELECT coalesce((SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?1), 0)
 
 -- :name event_oldest
 SELECT seq, at FROM event ORDER BY seq LIMIT ?1

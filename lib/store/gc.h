@@ -8,6 +8,11 @@
 
 enum { GC_PART = 500 };
 
+/* Removes at most GC_PART, in the transaction that is open. How many; -1: error. */
+typedef int64_t gc_part(struct store *s, void *ctx, struct err *e);
+/* One transaction after the other, between which other writers get in, until one removed less. */
+int64_t gc_in_parts(struct store *s, gc_part *part, void *ctx, struct err *e);
+
 /* Rendered specs that no device has, which nobody asked for since `before` (us). */
 int64_t gc_rendered(struct store *s, int64_t before, bool dry, struct err *e);
 /* Template versions that no device and no rollout knows, made before that, but for the newest

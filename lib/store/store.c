@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "fleet/summary.h"
 #include "store/index.h"
+#include "store/ints.h"
 
 static const struct migration {
     enum sql sql;
@@ -380,15 +381,9 @@ int org_delete(struct store *s, int64_t id, struct err *e)
 {
     static const enum sql verbs[] = {SQL_org_delete_tasks, SQL_org_delete_tokens, SQL_org_delete};
 
-    for (size_t i = 0; i < LEN(verbs); i++) {
-        struct stmt *st = db_stmt(s->db, verbs[i], e);
-
-        if (!st)
+    for (size_t i = 0; i < LEN(verbs); i++)
+        if (RUN(s, verbs[i], e, id) < 0)
             return -1;
-        st_int(st, 1, id);
-        if (st_run(st, e) < 0)
-            return -1;
-    }
     return 0;
 }
 
