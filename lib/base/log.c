@@ -2,12 +2,24 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 const char *log_name = "fc";
 int log_verbose;
+
+/* inetd hands the client's connection over as standard error, too: no line is for it. */
+static bool stderr_is_client(void)
+{
+    struct stat in, err;
+
+    return fstat(STDERR_FILENO, &err) == 0 && S_ISSOCK(err.st_mode) &&
+        fstat(STDIN_FILENO, &in) == 0 && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
+}
 
 /* One write per line, so that lines of several processes do not mix. */
 static void say(const char *colour, const char *fmt, va_list ap)
@@ -23,6 +35,12 @@ static void say(const char *colour, const char *fmt, va_list ap)
     for (i = head; i < n; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
+    if (stderr_is_client()) {
+        openlog(log_name, LOG_PID, LOG_DAEMON);
+        syslog(colour ? LOG_WARNING : LOG_INFO, "%s", line + head);
+        closelog();
+        return;
+    }
     line[n++] = '\n';
     if (write(STDERR_FILENO, line, n) < 0)
         return; /* nowhere left to say it */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Diagnostics: one line each on stderr, "NAME: text"; colour only on a terminal. */
+/* Diagnostics: one line each on stderr, "NAME: text"; colour only on a terminal. Where inetd has made a
+ * client of stderr they go to syslog(3). */
 #ifndef FC_BASE_LOG_H
 #define FC_BASE_LOG_H
 
