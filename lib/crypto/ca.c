@@ -234,6 +234,11 @@ void ca_close(struct ca *ca)
     free(ca);
 }
 
+int ca_pem(const struct ca *ca, struct buf *pem, struct err *e)
+{
+    return pem_cert(ca->cert, pem, e);
+}
+
 /* --- signing ------------------------------------------------------------------------------ */
 
 static int profile_exts(X509 *x, struct ca *ca, const struct cert_profile *p, struct err *e)

@@ -72,6 +72,7 @@ struct ca; /* an opened certificate authority */
  * and that the certificate has not expired. */
 int ca_open(struct ca **out, const char *key_path, const char *cert_path, struct err *e);
 void ca_close(struct ca *ca);
+int ca_pem(const struct ca *ca, struct buf *pem, struct err *e); /* appends its certificate */
 
 struct cert_profile {
     const char *signer;      /* SIGNER_*: goes into the extension; NULL: no extension */
@@ -113,7 +114,8 @@ int issue_pair(struct ca *ca, const struct issue *i, struct buf *key, struct buf
     struct err *e);
 /* The same as files: PREFIX.key (0600) and PREFIX.crt. FC_CONFLICT when they exist, unless force.
  * A key without its certificate, left by a run that was killed between the two, gets one. dry:
- * nothing is written. cert: what PREFIX.crt holds. */
+ * nothing is written. cert: what PREFIX.crt holds; a server's is followed by the authority's, which
+ * clients are used to be shown. */
 int issue_files(struct ca *ca, const struct issue *i, const char *prefix, bool force, bool dry,
     struct buf *cert, struct err *e);
 

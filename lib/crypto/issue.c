@@ -139,6 +139,8 @@ int issue_files(struct ca *ca, const struct issue *i, const char *prefix, bool f
         return err_wrap(e, "%s", key_path);
     if (issue_key(ca, i, &key, cert, e) < 0)
         return -1;
+    if (!strcmp(i->signer, SIGNER_SERVER) && ca_pem(ca, cert, e) < 0)
+        return -1;
     if (dry)
         return 0;
     if (force)

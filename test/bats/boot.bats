@@ -81,7 +81,8 @@ booted() {
 }
 
 # What the shared checks ask for happens inside, by its commands and units.
-curl() { nsenter -t "$LEADER" -n curl "$@"; }
+in_net() { nsenter -t "$LEADER" -n "$@"; }
+curl() { in_net curl "$@"; }
 fc-enroll() { inside fc-enroll "$@"; }
 fc-select() { inside fc-select "$@"; }
 fc-work() { inside systemctl start fc-work.service; }

@@ -93,10 +93,20 @@ asked() {
     curl -sS --cacert "$FC_STATE/ca/ca.crt" -o "$T/asked" -w '%{http_code}' "$@"
 }
 
+in_net() { "$@"; } # where API_URL is reached
+
 # serves_all [TAG]: the checks that each deployment passes. Makes devices, with TAG in their names.
 serves_all() {
     local tag=${1:-a} devices=/api/v1/devices pem der spoof code line
     local one=device-$tag-one-0123456789 two=device-$tag-two-0123456789
+
+    # TLS 1.3 alone, by whatever name it is asked for, with the whole chain.
+    run asked --tls-max 1.2 "$API_URL$devices"
+    [ "$status" -eq 35 ]
+    in_net openssl s_client -connect "${API_URL#https://}" -servername fleet.example -showcerts \
+        -alpn h2,http/1.1 -verify_return_error -CAfile "$FC_STATE/ca/ca.crt" </dev/null >chain 2>&1
+    same 2 "$(grep -c 'BEGIN CERTIFICATE' chain)"
+    grep -q '^Acceptable client certificate CA names' chain
 
     # Nobody, and whoever says that he is somebody else.
     pem=$(as_header admin) der=":$(openssl x509 -in admin.crt -outform DER | base64 -w0):"

@@ -105,6 +105,7 @@ name_of() {
     fc-sign server -o srv a.Example.com '*.b.example' 127.0.0.1 ::1
     [ "$(stat -c %a srv.key)" = 600 ]
     openssl verify -x509_strict -purpose sslserver -CAfile state/ca/ca.crt srv.crt
+    [ "$(tail -n "$(wc -l <state/ca/ca.crt)" srv.crt)" = "$(cat state/ca/ca.crt)" ]
     openssl verify -verify_hostname x.b.example -CAfile state/ca/ca.crt srv.crt
     openssl verify -verify_ip 127.0.0.1 -CAfile state/ca/ca.crt srv.crt
     run openssl verify -purpose sslclient -CAfile state/ca/ca.crt srv.crt
