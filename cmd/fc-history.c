@@ -269,7 +269,7 @@ static void args_read(struct history *h, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct history h = {.limit = 0};
+    struct history h = {.session = {.once = true}};
     const struct target *t;
     struct history_range r;
     struct err e = {FC_OK, ""};

@@ -201,6 +201,7 @@ static void check_operands(struct render *r, struct opts *o)
 int main(int argc, char **argv)
 {
     struct render r = {
+        .session = {.once = true},
         .files = xcalloc((size_t)argc + 1, sizeof *r.files),
         .preview.now = now_us(),
     };

@@ -13,7 +13,7 @@ int verbs_open(struct session *s, struct err *e)
     if (session_conf(s, &url, e) < 0)
         return -1;
     return service_is_api(url) ? remote_open(&s->remote, s->conf, url, s->org, e) :
-        service_open(&s->store, s->conf, url, s->org, e);
+        service_open_once(&s->store, s->conf, url, s->org, e);
 }
 
 void verbs_close(struct session *s)

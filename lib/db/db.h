@@ -19,6 +19,8 @@ enum { DB_BUSY_MS = 10000 }; /* how long a writer waits for another one before F
 enum db_flag {
     DB_CREATE = 1 << 0,   /* make it if it does not exist (fc-store init) */
     DB_SEEN = 1 << 1,     /* the lossy side database alone: writers of last-seen */
+    DB_ONCE = 1 << 2,     /* it is closed soon: where a full disk has no room for what its users
+                           * share, the others are kept out meanwhile */
 };
 
 struct db;

@@ -27,6 +27,8 @@ struct sqlite {
     bool seen_lost; /* it was found damaged: attached again at the next call */
     bool side;      /* this is the lossy side itself */
     bool create;    /* DB_CREATE was given */
+    bool once;      /* DB_ONCE was given */
+    bool alone;     /* it keeps the others out */
     bool synced;    /* a commit waits for the disk, and there is room for many changed pages */
     int patience;   /* ms that a writer waits for others */
     int64_t waiting; /* ms: since when it does */
@@ -316,10 +318,12 @@ static void sqlite_close(struct db *db)
     free(d);
 }
 
+enum { SHARED = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+    SQLITE_OPEN_URI };
+
 static int sqlite_open(struct db **out, const char *url, int flags, struct err *e)
 {
-    int of = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-        SQLITE_OPEN_URI, rc;
+    int of = SHARED, rc;
     struct sqlite *d;
 
     if (refuse_network(url + 7, e) < 0)
@@ -329,6 +333,7 @@ static int sqlite_open(struct db **out, const char *url, int flags, struct err *
     d->watch = -1;
     d->side = flags & DB_SEEN;
     d->create = flags & DB_CREATE;
+    d->once = flags & DB_ONCE;
     d->db.path = flags & DB_SEEN ? seen_path(url + 7) : xstrdup(url + 7);
     if (flags & DB_CREATE)
         of |= SQLITE_OPEN_CREATE;
@@ -364,8 +369,8 @@ static void sqlite_patience(struct db *d, int ms)
 }
 
 /* "file:PATH?mode=ro", escaped. Read only, because a transaction that writes takes the write lock
- * of every attached file, and would keep the writers of last-seen out. */
-static char *seen_uri(const char *path)
+ * of every attached file, and would keep the writers of last-seen out; but who is alone does that. */
+static char *seen_uri(const char *path, bool alone)
 {
     char *uri = xmalloc(3 * strlen(path) + sizeof "file:-seen?mode=ro"), *p = stpcpy(uri, "file:");
 
@@ -374,7 +379,7 @@ static char *seen_uri(const char *path)
             p += sprintf(p, "%%%02X", (unsigned char)*path);
         else
             *p++ = *path;
-    strcpy(p, "-seen?mode=ro");
+    strcpy(p, alone ? "-seen?mode=rw" : "-seen?mode=ro");
     return uri;
 }
 
@@ -416,7 +421,7 @@ static int sqlite_attach_seen(struct db *db, struct err *e)
         return -1;
     d->seen = d->seen_lost = false;
     path = seen_path(db->path);
-    uri = seen_uri(db->path);
+    uri = seen_uri(db->path, d->alone);
     if (access(path, F_OK) < 0 && make_seen(db, e) < 0)
         return -1;
     if (attach(db, uri, &why) < 0) { /* damaged: opened to be written it is made anew */
@@ -441,12 +446,46 @@ static int one_number(struct db *d, const char *sql, int64_t *out, struct err *e
     return rc == 1 ? 0 : -1;
 }
 
+/* The index of the log, which its users share, is a file that finds no room on a full disk. Who has
+ * the store alone needs none. */
+static int go_alone(struct sqlite *d, int64_t *v, struct err *e)
+{
+    struct err why;
+    int64_t waited = 0, step = 2000 + getpid() % 16 * 500; /* us; those that ask at once part */
+
+    d->alone = true;
+    for (;; waited += step) {
+        sqlite3_close(d->h);
+        d->h = NULL;
+        why = (struct err){FC_OK, ""};
+        if (connect_to(d, SHARED, &why) == 0 &&
+            db_exec(&d->db, "PRAGMA locking_mode=EXCLUSIVE", &why) == 0 &&
+            one_number(&d->db, "PRAGMA user_version", v, &why) == 0)
+            return 0;
+        if (why.code != FC_AGAIN || waited >= DB_BUSY_MS * INT64_C(1000))
+            return err_set(e, why.code, "%s", why.msg);
+        usleep((useconds_t)step); /* the library waits for no other one who wants it alone, too */
+    }
+}
+
+/* The version, by what is the first look into the store. */
+static int first_look(struct db *db, int64_t *v, struct err *e)
+{
+    struct sqlite *d = of(db);
+    struct err why = {0};
+
+    if (one_number(db, "PRAGMA user_version", v, &why) == 0)
+        return 0;
+    if (!d->once || d->alone || sqlite3_extended_errcode(d->h) != SQLITE_IOERR_SHMSIZE)
+        return err_set(e, why.code, "%s", why.msg);
+    return go_alone(d, v, e);
+}
+
 static int sqlite_schema(struct db *d, int64_t *v, struct err *e)
 {
     int64_t app, tables;
 
-    if (one_number(d, "PRAGMA user_version", v, e) < 0 ||
-        one_number(d, "PRAGMA application_id", &app, e) < 0)
+    if (first_look(d, v, e) < 0 || one_number(d, "PRAGMA application_id", &app, e) < 0)
         return -1;
     if (app == APPLICATION && *v > 0)
         return 0;

@@ -89,14 +89,33 @@ static int sync_file(const char *path, struct err *e)
     return fd < 0 || fsync(fd) < 0 ? err_errno(e, "%s", path) : 0;
 }
 
+/* What is read from, in a transaction. A full disk may have no room for what its users share: then
+ * the others are kept out. */
+static int open_source(sqlite3 **h, const char *path, struct err *e)
+{
+    static const char begin[] = "BEGIN; SELECT count(*) FROM sqlite_schema";
+    struct err why = {0};
+
+    if (open_at(h, path, e) < 0)
+        return -1;
+    if (run(*h, begin, path, &why) == 0)
+        return 0;
+    if (sqlite3_extended_errcode(*h) != SQLITE_IOERR_SHMSIZE)
+        return err_set(e, why.code, "%s", why.msg);
+    sqlite3_close(*h);
+    *h = NULL;
+    return open_at(h, path, e) < 0 || run(*h, "PRAGMA locking_mode=EXCLUSIVE", path, e) < 0 ||
+        run(*h, begin, path, e) < 0 ? -1 : 0;
+}
+
 static int transfer(const char *from, const char *to, const char *setting,
     sqlite_progress *progress, void *ctx, struct err *e)
 {
     sqlite3 *src = NULL, *dst = NULL;
     int rc = -1;
 
-    if (open_at(&src, from, e) == 0 && open_at(&dst, to, e) == 0 && run(dst, setting, to, e) == 0 &&
-        run(src, "BEGIN; SELECT count(*) FROM sqlite_schema", from, e) == 0)
+    if (open_source(&src, from, e) == 0 && open_at(&dst, to, e) == 0 &&
+        run(dst, setting, to, e) == 0)
         rc = copy(src, dst, to, progress, ctx, e);
     sqlite3_close(src);
     sqlite3_close(dst);

@@ -23,13 +23,13 @@ bool service_is_api(const char *url)
     return strncmp(url, "https://", 8) == 0;
 }
 
-int service_open(struct store *s, const struct conf *conf, const char *url, const char *org,
-    struct err *e)
+static int open_by(int (*open)(struct store *, const char *, struct err *), struct store *s,
+    const struct conf *conf, const char *url, const char *org, struct err *e)
 {
     char buf[4096];
 
     url = service_url(conf, url, buf);
-    if (store_open(s, url, e) < 0)
+    if (open(s, url, e) < 0)
         return -1;
     if (strncmp(url, "sqlite:", 7)) /* a file has nothing beside it */
         store_beside(s, conf_get(conf, "", "store-read"), conf_get(conf, "", "store-listen"));
@@ -41,6 +41,18 @@ int service_open(struct store *s, const struct conf *conf, const char *url, cons
         return -1;
     }
     return 0;
+}
+
+int service_open(struct store *s, const struct conf *conf, const char *url, const char *org,
+    struct err *e)
+{
+    return open_by(store_open, s, conf, url, org, e);
+}
+
+int service_open_once(struct store *s, const struct conf *conf, const char *url, const char *org,
+    struct err *e)
+{
+    return open_by(store_open_once, s, conf, url, org, e);
 }
 
 int service_org_uid(const struct conf *conf, const char *org, char uid[UUID_LEN], struct err *e)

@@ -24,6 +24,9 @@
  * NULL: configuration, FC_ORG, default). */
 int service_open(struct store *s, const struct conf *conf, const char *url, const char *org,
     struct err *e);
+/* The same for one who closes it soon: DB_ONCE. */
+int service_open_once(struct store *s, const struct conf *conf, const char *url, const char *org,
+    struct err *e);
 /* The URL that service_open would take; valid as long as conf. */
 const char *service_url(const struct conf *conf, const char *url, char buf[4096]);
 /* Does it name the API of a remote store? Opening one as a store is FC_USAGE. */

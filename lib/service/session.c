@@ -29,7 +29,7 @@ int session_open(struct session *s, struct err *e)
     const char *url;
 
     return session_conf(s, &url, e) < 0 ? -1 :
-        service_open(&s->store, s->conf, s->url, s->org, e);
+        (s->once ? service_open_once : service_open)(&s->store, s->conf, s->url, s->org, e);
 }
 
 struct actor session_actor(struct session *s, const char *reason)

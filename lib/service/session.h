@@ -9,6 +9,7 @@
 
 struct session {
     const char *conf_file, *url, *org; /* options -C, -S and --org, or NULL */
+    bool once;                         /* session_open: it is closed soon, see DB_ONCE */
     struct conf *conf;
     struct store store;                /* its org is the one that was asked for */
     struct remote *remote;             /* an API in its place: lib/client alone sets it */

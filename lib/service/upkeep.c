@@ -102,7 +102,7 @@ int upkeep_export(struct upkeep *u, struct err *e)
     struct store s;
     int rc;
 
-    if (store_open(&s, u->url, e) < 0)
+    if (store_open_once(&s, u->url, e) < 0)
         return -1;
     rc = store_export(&s, &o, stdout, e);
     progress_clear(&u->bar);
@@ -482,7 +482,7 @@ int upkeep_info(struct upkeep *u, struct err *e)
     struct store s;
     int rc;
 
-    if (store_open(&s, u->url, e) < 0)
+    if (store_open_once(&s, u->url, e) < 0)
         return -1;
     json_sets(&v, "store", shown);
     json_seti(&v, "schema", STORE_SCHEMA);

@@ -103,11 +103,11 @@ static int init(struct db *d, struct err *e)
     return -1;
 }
 
-static int open_db(struct db **d, const char *url, struct err *e)
+static int open_db(struct db **d, const char *url, int flags, struct err *e)
 {
     struct err why = {0};
 
-    if (db_open(d, url, 0, &why) == 0)
+    if (db_open(d, url, flags, &why) == 0)
         return 0;
     if (why.code == FC_NOTFOUND && strncmp(url, "sqlite:", 7) == 0)
         return err_set(e, FC_NOTFOUND, "%s: no such store (fc-store init makes one)", url);
@@ -119,7 +119,7 @@ int store_version(const char *url, int64_t *version, struct err *e)
     struct db *d = NULL;
     int rc = -1;
 
-    if (open_db(&d, url, e) == 0 && db_schema(d, version, e) == 0)
+    if (open_db(&d, url, DB_ONCE, e) == 0 && db_schema(d, version, e) == 0)
         rc = not_newer(url, *version, e);
     db_close(d);
     return rc;
@@ -131,7 +131,7 @@ int store_migrate(const char *url, const struct migrate_options *o, struct err *
     int64_t v;
     int rc = -1;
 
-    if (open_db(&d, url, e) < 0 || db_begin(d, true, e) < 0)
+    if (open_db(&d, url, 0, e) < 0 || db_begin(d, true, e) < 0)
         goto out;
     if (db_schema(d, &v, e) == 0 && not_newer(url, v, e) == 0 &&
         (v == STORE_SCHEMA || migrate_from(d, v, o, e) == 0))
@@ -157,12 +157,12 @@ int store_init(const char *url, struct err *e)
     return rc;
 }
 
-static int open_at(struct store *s, const char *url, bool *importing, struct err *e)
+static int open_at(struct store *s, const char *url, int flags, bool *importing, struct err *e)
 {
     int64_t v;
 
     memset(s, 0, sizeof *s);
-    if (open_db(&s->db, url, e) < 0)
+    if (open_db(&s->db, url, flags, e) < 0)
         return -1;
     s->url = xstrdup(url);
     if (db_schema(s->db, &v, e) < 0)
@@ -188,12 +188,17 @@ fail:
 
 int store_open(struct store *s, const char *url, struct err *e)
 {
-    return open_at(s, url, NULL, e);
+    return open_at(s, url, 0, NULL, e);
+}
+
+int store_open_once(struct store *s, const char *url, struct err *e)
+{
+    return open_at(s, url, DB_ONCE, NULL, e);
 }
 
 int store_open_import(struct store *s, const char *url, bool *importing, struct err *e)
 {
-    return open_at(s, url, importing, e);
+    return open_at(s, url, 0, importing, e);
 }
 
 int store_importing(struct store *s, bool importing, struct err *e)
@@ -261,7 +266,7 @@ static int open_replica(struct store *s, struct err *e)
     const char *mine, *its;
     int64_t v;
 
-    if (open_db(&s->read, s->read_url, e) < 0 || db_schema(s->read, &v, e) < 0)
+    if (open_db(&s->read, s->read_url, 0, e) < 0 || db_schema(s->read, &v, e) < 0)
         return -1;
     if (!(mine = uid_of(s->db, a, e)) || !(its = uid_of(s->read, a, e)))
         return -1;

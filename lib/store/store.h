@@ -54,6 +54,8 @@ struct actor {
 int store_init(const char *url, struct err *e);
 /* Opens one; FC_INVALID if its schema is not STORE_SCHEMA. */
 int store_open(struct store *s, const char *url, struct err *e);
+/* The same for one who closes it soon: DB_ONCE. */
+int store_open_once(struct store *s, const char *url, struct err *e);
 void store_close(struct store *s);
 /* Names a replica to read lists and counts from, and where commits can be heard of beside a pooler;
  * each may be NULL. */

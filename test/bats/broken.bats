@@ -155,6 +155,15 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/ FC_C
         fc-store init && fc-apply "$T/devices.json" >/dev/null || exit 91
         sqlite3 fc.db .dump >"$T/before"
         dd if=/dev/zero of=ballast bs=4096 2>/dev/null
+        # It can be read, by several at once, and be brought elsewhere.
+        for i in 1 2 3 4; do fc-select devices -o name >"$T/names$i" & done
+        wait
+        for i in 1 2 3 4; do [ "$(wc -l <"$T/names$i")" = 200 ] || exit 97; done
+        for c in "fc-select devices --summary" "fc-history device/d1" "fc-render d1" "fc-store info" \
+            "fc-store export" "fc-store backup $T/backup"; do
+            $c >/dev/null || { echo "$c"; exit 98; }
+        done
+        fc-select -S "sqlite:$T/backup" device/d200 -o name || exit 99
         for c in "fc-work drain" "fc-apply -f $T/devices.json --atomic" "fc-delete -y device/d1"; do
             $c >/dev/null 2>"$T/err"
             rc=$?
