@@ -299,6 +299,20 @@ static int check_past(struct watch *w, struct err *e)
     return err_set(e, FC_AGAIN, "%s: the store was restored from a backup", db_path(w->s->db));
 }
 
+/* All events of the organization were read: those of others are behind this place, too. Nobody
+ * looks through them again, however long nothing happens here. */
+static int advance(struct watch *w, struct err *e)
+{
+    int64_t newest;
+
+    if (events_newest(w->s, &newest, e) < 0)
+        return -1;
+    if (newest <= w->place)
+        return 0;
+    w->place = newest;
+    return event_uid(w->s, newest, w->last, e);
+}
+
 static int read_batch(struct watch *w, struct err *e)
 {
     int n;
@@ -307,6 +321,8 @@ static int read_batch(struct watch *w, struct err *e)
         return -1;
     n = check_past(w, e) < 0 ? -1 :
         events_since(w->s, w->s->org, w->place, WATCH_BATCH, note, w, e);
+    if (n >= 0 && n < WATCH_BATCH && advance(w, e) < 0)
+        n = -1;
     db_rollback(w->s->db);
     return n;
 }

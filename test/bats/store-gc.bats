@@ -124,6 +124,25 @@ revisions() { fc-history "$1" -q .rev -o name | tac | paste -sd' '; }
     done
 }
 
+@test "a cursor of an organization where nothing happens moves with the log" {
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Organization", metadata: {name: "quiet"},
+        spec: {}}' | fc-apply - >/dev/null
+    old=$(fc-watch --org quiet --timeout 1s | tail -1 | jq -r .cursor)
+    jq -nc 'range(5) | {apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: "n\(.)"}}' |
+        fc-apply - >/dev/null
+    fc-watch --org quiet --since "$old" --timeout 1s >log
+    same BOOKMARK,BOOKMARK "$(jq -r .type log | paste -sd,)"
+    now=$(tail -1 log | jq -r .cursor)
+    [ "$now" != "$old" ]
+    printf '[events]\nkeep = 1\n' >"$FC_CONF"
+    gc
+    expect 6 fc-watch --org quiet --since "$old" --timeout 1s
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: "first"}}' |
+        fc-apply --org quiet - >/dev/null
+    fc-watch --org quiet --since "$now" --timeout 1s >log
+    same first "$(jq -r 'select(.type == "ADDED") | .object.involvedObject.name' log)"
+}
+
 @test "a cursor whose events are gone is told so, a later one goes on" {
     fc-watch --from-start --limit 3 --timeout 9s >log
     old=$(sed -n 2p log | jq -r .cursor)
