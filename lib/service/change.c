@@ -231,13 +231,20 @@ static int may_update(struct store *s, struct arena *a, const struct res *old, s
         0;
 }
 
-/* A decommissioned device takes nothing any more; what a sync owns, it alone respecifies. */
+/* What a sync made it alone respecifies; and what a device asks for is for a key of its own. */
+static bool owned(const struct res *r)
+{
+    return r->owner && (strncmp(r->owner, "ResourceSync/", 13) == 0 ||
+        (r->kind->flags & KIND_REQUEST && strncmp(r->owner, "Device/", 7) == 0));
+}
+
+/* A decommissioned device takes nothing any more. */
 static int may_change(const struct res *old, bool respecced, struct err *e)
 {
     if (old->kind->id == KIND_DEVICE && device_decommissioned(old))
         return err_set(e, FC_CONFLICT, "Device of name \"%s\" is decommissioned and cannot be "
             "updated", old->name);
-    if (respecced && old->owner && strncmp(old->owner, "ResourceSync/", 13) == 0)
+    if (respecced && owned(old))
         return err_set(e, FC_CONFLICT, "%s of name \"%s\": updating the resource is not allowed "
             "because it has an owner", old->kind->name, res_meta_name(old));
     return 0;

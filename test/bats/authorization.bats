@@ -136,3 +136,29 @@ END
     same "00000000-0000-0000-0000-000000000000 {}" \
         "$(json '.items[] | "\(.metadata.name) \(.spec)"')"
 }
+
+@test "nobody puts a key of their own into what a device asks for" {
+    local path=/api/v1/certificatesigningrequests
+
+    # ask_for NAME REQUEST: the document.
+    ask_for() {
+        jq -cn --arg n "$1" --arg csr "$(base64 -w0 "$2")" '{apiVersion: "v1beta1",
+            kind: "CertificateSigningRequest", metadata: {name: $n}, spec: {request: $csr,
+            signerName: "flightctl.io/device-management-renewal", usages: ["clientAuth", "CA:false"]}}'
+    }
+    start_api
+    request_of own
+    OWN=$(name_of own)
+    openssl req -new -key own.key -subj "/CN=$OWN" -out own.csr
+    fc-sign csr --signer device --org here own.csr >own.crt
+    spec "$OWN" here | fc-apply --org here -f - >/dev/null
+    person fitter
+    assigned installer=fitter
+    request_of mine "$OWN"
+    answers 201 own $path --json "$(ask_for "$OWN-1" own.csr)"
+    answers 409 fitter "$path/$OWN-1" -X PUT --json "$(ask_for "$OWN-1" mine.csr)"
+    fc-work drain
+    answers 200 own "$path/$OWN-1"
+    json .status.certificate | base64 -d >renewed.crt
+    same "$(openssl pkey -in own.key -pubout)" "$(openssl x509 -in renewed.crt -noout -pubkey)"
+}
