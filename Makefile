@@ -228,6 +228,7 @@ $(FUZZERS:%=build-fuzz/%): build-fuzz/%: build-fuzz/test/fuzz/fuzz_%.o build-fuz
 
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 LIBS_bench_certs := $(LIBS_crypto)
+LIBS_bench_parked := $(call pkg,openssl)
 LIBS_bench_query := -lsqlite3 $(LIBS_pq)
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/test/bench/%.o $(LIBFC)

@@ -47,9 +47,8 @@ void api_response_free(struct api_response *r);
 
 /* A long poll that waits for a newer rendered version. */
 struct api_park {
-    int64_t org;
-    char device[254];
-    int64_t known;        /* rendered version that the device has */
+    int64_t device;       /* its id */
+    int64_t known;        /* rendered version that it has */
     int64_t wait;         /* us at most */
 };
 

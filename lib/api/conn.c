@@ -103,6 +103,7 @@ static void park(struct conn *c)
         return; /* keeps its place and its deadline */
     c->state = CONN_PARKED;
     c->since = monotonic_us();
+    http1_hold(c->parser);
     TAILQ_INSERT_TAIL(&l->parked, c, parked);
     l->nparked++;
     loop_parked(l);

@@ -82,21 +82,32 @@ bool api_news(struct api *a)
     return true;
 }
 
+static int by_device(const void *a, const void *b, void *arg)
+{
+    const struct api_park *const *park = arg;
+    int64_t x = park[*(const size_t *)a]->device, y = park[*(const size_t *)b]->device;
+
+    return x < y ? -1 : x > y;
+}
+
 int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool *ready,
     struct err *e)
 {
-    size_t i;
+    size_t *order = arena_alloc(a->arena, n * sizeof *order);
+    struct known *known = arena_alloc(a->arena, n * sizeof *known);
+    int rc;
 
-    for (i = 0; i < n; i++) {
-        int64_t id, rendered = 0;
-        int stale = 0, rc;
-
-        rc = device_poll(&a->store, park[i]->org, park[i]->device, &id, &rendered, &stale, e);
-        if (rc < 0)
-            return -1;
-        ready[i] = rc == 0 || stale || rendered != park[i]->known;
-    }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    qsort_r(order, n, sizeof *order, by_device, (void *)(uintptr_t)park);
+    for (size_t i = 0; i < n; i++)
+        known[i] = (struct known){.device = park[order[i]]->device,
+            .rendered = park[order[i]]->known};
+    rc = device_news(&a->store, known, n, e);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        ready[order[i]] = known[i].news;
+    arena_reset(a->arena);
+    return rc;
 }
 
 void api_idle(struct api *a)

@@ -88,9 +88,7 @@ int get_rendered(struct call *c, struct err *e)
     if (have != rendered)
         return serve_rendered(c, id, rendered, e);
     if (c->can_park && c->park && preferred_wait(c) > 0) {
-        *c->park = (struct api_park){.org = c->org, .known = rendered,
-            .wait = preferred_wait(c)};
-        snprintf(c->park->device, sizeof c->park->device, "%s", c->arg[0]);
+        *c->park = (struct api_park){.device = id, .known = rendered, .wait = preferred_wait(c)};
         return WANTS_PARK;
     }
     c->r->status = 204;

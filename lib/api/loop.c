@@ -18,7 +18,8 @@ enum { /* us */
     SECOND = 1000000,
     ACCEPT_PAUSE = 100000, /* when descriptors, memory or places are short: one will be free */
     COMPLAIN = 60000000,   /* between two lines that say so */
-    LOOK_SHARE = 9,        /* looking at parked polls takes at most a tenth of the time */
+    LOOK_SHARE = 9,        /* looking at parked polls takes at most a tenth of the time, if that is */
+    LOOK_PAUSE = 25000,    /* no longer wait than this: then as much of it as that takes */
     NEWS_FIRST = 1000,     /* after a write by another process news are asked for, after this */
     NEWS_LAST = 60000000,  /* time again, then doubled, up to this: no commit takes longer */
 };
@@ -242,6 +243,13 @@ static void run_writes(struct loop *l)
     }
 }
 
+static int64_t pause_after(int64_t took)
+{
+    int64_t most = took > LOOK_PAUSE ? took : LOOK_PAUSE;
+
+    return took * LOOK_SHARE < most ? took * LOOK_SHARE : most;
+}
+
 /* Asks about parked polls, many in one query, and handles again those that have news. */
 static void look_at_parked(struct loop *l)
 {
@@ -275,7 +283,7 @@ static void look_at_parked(struct loop *l)
                 conn_settle(asked[i]);
             }
     }
-    l->looked_again = began + (monotonic_us() - began) * (LOOK_SHARE + 1);
+    l->looked_again = monotonic_us() + pause_after(monotonic_us() - began);
 }
 
 static void run_parked(struct loop *l)

@@ -560,6 +560,14 @@ void http1_next(struct http1 *p)
         buf_free(&p->head);
 }
 
+void http1_hold(struct http1 *p)
+{
+    if (p->state == DONE && p->req.body_len == 0 && p->pos == p->in.len) {
+        p->start = p->pos = 0;
+        buf_free(&p->in);
+    }
+}
+
 struct http1 *http1_new(size_t body_max)
 {
     struct http1 *p = xcalloc(1, sizeof *p);

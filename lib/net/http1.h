@@ -64,6 +64,8 @@ enum http1_result http1_feed(struct http1 *p, const char *data, size_t n, struct
     int *status, struct err *e);
 /* Done with the current request: drops it, keeps the bytes behind it. */
 void http1_next(struct http1 *p);
+/* The current request will be in use for long: gives back memory that it does not need. */
+void http1_hold(struct http1 *p);
 /* Are there bytes of a request that is not complete? (For time limits.) */
 bool http1_busy(const struct http1 *p);
 /* Is the head complete and its body not? */

@@ -41,6 +41,41 @@ int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int
     return rc;
 }
 
+/* Numbers of our own need no parameters, of which there may be too few. */
+static struct stmt *news_stmt(struct store *s, const struct known *v, size_t n, struct err *e)
+{
+    struct buf q AUTO_BUF = BUF_INIT;
+
+    buf_adds(&q, "SELECT id, rendered FROM device WHERE stale = 0 AND id IN (");
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buf_addc(&q, ',');
+        buf_add_int(&q, v[i].device);
+    }
+    buf_adds(&q, ") ORDER BY id");
+    return db_prepare(s->db, q.p, e);
+}
+
+int device_news(struct store *s, struct known *v, size_t n, struct err *e)
+{
+    struct stmt *st = n ? news_stmt(s, v, n, e) : NULL;
+    size_t i = 0;
+    int rc = 1;
+
+    if (!st)
+        return n ? -1 : 0;
+    while (rc == 1 && (rc = st_step(st, e)) >= 0) {
+        int64_t id = rc ? st_col_int(st, 0) : INT64_MAX;
+
+        for (; i < n && v[i].device < id; i++)
+            v[i].news = true;
+        for (; i < n && v[i].device == id; i++) /* two may wait for one device */
+            v[i].news = v[i].rendered != st_col_int(st, 1);
+    }
+    st_free(st);
+    return rc;
+}
+
 int device_get(struct store *s, struct arena *a, int64_t id, struct device *out, struct err *e)
 {
     struct stmt *st;

@@ -54,6 +54,14 @@ struct member {
 /* The row of a resource that was just created: never rendered, seen or reported. Of d its states
  * alone. */
 int device_add(struct store *s, const struct res *r, const struct device *d, struct err *e);
+/* What a device that waits knows: its rendered version; news says that there is another, or that the
+ * device is stale, or gone. */
+struct known {
+    int64_t device, rendered;
+    bool news;
+};
+/* Asks for all of them (in order of their ids) at once. */
+int device_news(struct store *s, struct known *v, size_t n, struct err *e);
 /* The poll: 1 found. */
 int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
     int *stale, struct err *e);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what the project promises, side by side with its measure in the same run, and prints one
 # JSON document a measurement.
-#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent]     all of them by default
+#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [parked]     all of them by default
 # Status 1 if an answer was wrong or a promise is not kept. Use `make bench`, which builds first.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,7 +15,7 @@ while getopts b:h o; do
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- start polls agent
+[ $# -gt 0 ] || set -- start polls agent parked
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 bench=$build/bench
 PATH=$build/bin:$PATH:/usr/sbin
@@ -25,6 +25,7 @@ CONNECTIONS=64  # kept alive
 SECONDS_EACH=6  # a measurement of polls; three of either server, by turns
 STARTS=300      # runs of each command
 RUNS=40         # of the agent and of curl
+CHANGES=9       # that waiting agents hear of
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/fc-bench.XXXXXX")
 chmod 755 "$T"
@@ -149,19 +150,24 @@ END
     [ "$seen" = "$DEVICES" ] || fail "last-seen is kept of $seen devices, not of $DEVICES"
 }
 
-bench_agent() {
-    note "an agent"
-    fc-sign server -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
-    account=--no-split
-    if [ "$(id -u)" = 0 ]; then account='--user _fc-agent'; fi
+# serve_tls [OPTION ...]: fc-api with TLS on a port; sets api, its process, and port.
+serve_tls() {
     for try in 1 2 3 4 5; do
         port=$((10000 + ($$ * 7 + try * 1009) % 20000))
-        fc-api -l "127.0.0.1:$port" -t 2>"$T/tls.log" &
+        fc-api -l "127.0.0.1:$port" -t "$@" 2>"$T/tls.log" &
         api=$!
         until_ok sh -c "! kill -0 $api || grep -q $(printf ':%04X' $port) /proc/net/tcp"
         if kill -0 $api 2>/dev/null; then break; fi
     done
     pids="$pids $api"
+}
+
+bench_agent() {
+    note "an agent"
+    fc-sign server -f -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
+    account=--no-split
+    if [ "$(id -u)" = 0 ]; then account='--user _fc-agent'; fi
+    serve_tls
     mkdir -p "$T/device/etc/flightctl"
     fc-sign enrollment --server "https://localhost:$port" -o "$T/device/etc/flightctl/config.yaml" \
         >/dev/null
@@ -190,9 +196,53 @@ bench_agent() {
     promise agent-memory '.a.max_rss_kib' '<= 15360' "$(cat "$T/agent.json")"
 }
 
+# One process, and agents that wait in it, each with a connection of its own.
+bench_parked() {
+    devices
+    fc-sign server -f -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
+    fc-sign admin -o "$T/admin" bench >/dev/null
+    files=$(prlimit --nofile --output HARD --noheadings | tr -d ' ')
+    [ "$files" = unlimited ] || [ "$files" -gt $((DEVICES + 100)) ] ||
+        fail "$DEVICES connections need as many descriptors, not $files"
+    prlimit --pid $$ --nofile="$files:$files"
+    cat >"$T/change" <<'END'
+#!/bin/sh
+echo "$1" >>"$HOME/changed"
+exec fc-apply >/dev/null <<JSON
+{"apiVersion":"flightctl.io/v1beta1","kind":"Device","metadata":{"name":"$1"},
+"spec":{"config":[{"name":"a","inline":[{"path":"/etc/motd","content":"$$"}]}]}}
+JSON
+END
+    chmod +x "$T/change"
+    version=$(fc-select "device/$(sed -n '1s/\t.*//p' "$T/devices")" -o json |
+        jq -r '.metadata.annotations["device-controller/renderedVersion"]')
+    : >"$T/changed"
+    note "$DEVICES agents that wait"
+    fc-api -l "unix:$T/parked.sock" --max-connections $((DEVICES + 10)) 2>"$T/parked.log" &
+    api=$!
+    pids="$pids $api"
+    until_ok test -S "$T/parked.sock"
+    "$bench/parked" $api "$T/parked.sock" "$T/devices" "$version" $CHANGES "$T/change" \
+        >"$T/parked.json" || fail "parked: see above"
+    kill $api
+    wait $api || fail "fc-api ended with status $?: $(cat "$T/parked.log")"
+    promise parked-memory '.rss_mib' '<= 100' "$(cat "$T/parked.json")"
+    promise parked-change '.change_ms' '< 100' "$(cat "$T/parked.json")"
+    # Those that were changed have another version now.
+    grep -vFf "$T/changed" "$T/devices" >"$T/devices.tls"
+    note "the same with TLS"
+    serve_tls --max-connections $((DEVICES + 10))
+    "$bench/parked" "$api" "$port" "$T/devices.tls" "$version" $CHANGES "$T/change" "$T/admin.crt" \
+        "$T/admin.key" >"$T/parked.json" || fail "parked: see above"
+    kill "$api"
+    wait "$api" || fail "fc-api ended with status $?: $(cat "$T/tls.log")"
+    promise parked-memory-tls '.rss_mib' '<= 500' "$(cat "$T/parked.json")"
+    promise parked-change-tls '.change_ms' '< 100' "$(cat "$T/parked.json")"
+}
+
 for part; do
     case $part in
-    start | polls | agent) "bench_$part" ;;
+    start | polls | agent | parked) "bench_$part" ;;
     *) fail "$part: no such measurement" ;;
     esac
 done
