@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 /* What the head of a request decides; strangers learn nothing more than that they are strangers. */
-static step_fn *const by_head[] = {step_head, step_address_rate, step_route, step_authenticate,
+static step_fn *const by_head[] = {step_route, step_head, step_address_rate, step_authenticate,
     step_found, step_organization, step_authorize, step_rate};
 
 static bool enter(struct call *c, struct api *a)

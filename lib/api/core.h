@@ -3,9 +3,9 @@
  * What the files of the API core share. A request goes through the steps of chain.c, each a file
  * with one function step_*, which carry what they found in struct call:
  *
+ *   route.c  step_route         which row of routes.c
  *   head.c   step_head          request id, trace, API version
  *   rate.c   step_address_rate  not too many from this address
- *   route.c  step_route         which row of routes.c
  *   authn.c  step_authenticate  who calls
  *   route.c  step_found         404 or 405, for those who were recognized
  *   org.c    step_organization  in which organization, with which roles (rights.c)

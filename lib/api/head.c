@@ -68,7 +68,8 @@ const struct trace *trace_of(struct call *c)
     return t;
 }
 
-/* Clients name the version they speak; absent means the only one there is. */
+/* Clients name the version they speak; absent means the only one there is. What is of another
+ * version is in the route table, as not served. */
 static bool version_ok(struct call *c)
 {
     const char *v = http_header(c->q, "flightctl-api-version");
@@ -79,6 +80,8 @@ static bool version_ok(struct call *c)
     }
     add_header(c->r, "Flightctl-API-Versions-Supported: v1beta1\r\n"
         "Vary: Flightctl-API-Version\r\n");
+    if (strcmp(v, "v1alpha1") == 0 && c->route && c->route->handler == not_served)
+        return true;
     return refuse(c, 406, "unsupported API version");
 }
 

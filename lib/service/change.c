@@ -238,6 +238,15 @@ static bool owned(const struct res *r)
         (r->kind->flags & KIND_REQUEST && strncmp(r->owner, "Device/", 7) == 0));
 }
 
+/* Was it decided about? What was asked for stays what it is, since that will be signed. */
+static bool decided(const struct res *request)
+{
+    jv status AUTO_JV = request->status ? jv_parse(request->status) : jv_object();
+    jv all AUTO_JV = json_get(status, "conditions");
+
+    return json_nonempty(all) || json_bool(status, "approval.approved", false);
+}
+
 /* A decommissioned device takes nothing any more. */
 static int may_change(const struct res *old, bool respecced, struct err *e)
 {
@@ -247,6 +256,9 @@ static int may_change(const struct res *old, bool respecced, struct err *e)
     if (respecced && owned(old))
         return err_set(e, FC_CONFLICT, "%s of name \"%s\": updating the resource is not allowed "
             "because it has an owner", old->kind->name, res_meta_name(old));
+    if (respecced && old->kind->flags & KIND_REQUEST && decided(old))
+        return err_set(e, FC_CONFLICT, "%s of name \"%s\" cannot be updated: it was decided about",
+            old->kind->name, old->name);
     return 0;
 }
 

@@ -133,6 +133,11 @@ csr_of() {
     same $'web running 0\ndb running 0' "$(rendered_apps $TWO)"
     same 'stopped' "$(fc-select device/$ONE -o json | fc-render | jq -r '.spec.applications[1].desiredState')"
 
+    # What a PUT leaves out stays: labels, owner, spec.
+    person 200 PUT /devices/$ONE "$(device $ONE null | jq -c 'del(.metadata.labels)')"
+    same '{"site":"berlin"} Fleet/shops 1' \
+        "$(json '"\(.metadata.labels | tojson) \(.metadata.owner) \(.metadata.generation)"')"
+
     # A new version of the fleet, and annotations of users, leave it as it is.
     person 200 PUT /fleets/shops "$(fleet shops site=berlin web db more)"
     person 200 PUT /devices/$ONE "$(device $ONE '{"site":"berlin"}' | jq -c '.metadata.annotations = {a: "b"}')"
@@ -204,6 +209,10 @@ csr_of() {
     person 409 PUT $CSR/tablet/approval "$(jq -c '.metadata.resourceVersion = "77"' <<<"$yes")"
     person 200 PUT $CSR/tablet/approval "$yes"
     same 'Approved True by me' "$(json '.status.conditions[] | "\(.type) \(.status) \(.message)"')"
+    person 409 PUT $CSR/tablet "$(csr_of laptop enrollment | jq -c '.metadata.name = "tablet"')"
+    has "$(json .message)" 'cannot be updated: it was decided about'
+    person 200 GET $CSR/tablet
+    person 200 PUT $CSR/tablet "$(jq -c '.metadata.labels = {a: "b"}' <<<"$body")"
     person 409 PUT $CSR/tablet/approval "$(jq -c 'del(.metadata.resourceVersion)' <<<"$no")"
     says 'CertificateSigningRequest of name "tablet" is already approved'
     fc-work drain
@@ -290,6 +299,9 @@ decided() {
     person 501 POST /repositories/r/check-oci-tag '{}'
     says 'checkRepositoryOciTag is not served here'
     person 501 GET /catalogs
+    answers 501 admin $V1/catalogs -H 'Flightctl-API-Version: v1alpha1'
+    answers 406 admin $V1/devices -H 'Flightctl-API-Version: v1alpha1'
+    answers 406 admin $V1/nothing -H 'Flightctl-API-Version: v1alpha1'
     person 501 GET /vulnerabilities/devices/x/summary
     answers 501 admin /ws/v1/devices/x/console
     for path in /healthz /readyz /api/version; do
