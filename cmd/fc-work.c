@@ -11,7 +11,7 @@ enum { QUEUES_MAX = 16, O_MAX = OPT_FIRST };
 
 static const struct opt opts[] = {OPTS_STORE, {0}};
 static const struct opt drain_opts[] = {
-    {'Q', "queue", "QUEUE", "render|rollout|sign", "only this queue; may be repeated (default: "
+    {'Q', "queue", "QUEUE", "render|rollout|sign|issuer", "only this queue; may be repeated (default: "
         "all; sign only where the CA's key can be read)"},
     {O_MAX, "max", "N", NULL, "at most so many tasks, 0 for all (default: 0)"},
     {0},
@@ -65,6 +65,7 @@ static int drain(struct work *w, struct err *e)
 
     if (session_open(&w->session, e) < 0)
         return -1;
+    o.conf = w->session.conf;
     if ((w->sign || !w->nqueues) && service_ca(w->session.conf, &o.ca, &why) < 0) {
         if (w->sign)
             return err_set(e, why.code, "%s", why.msg);
@@ -83,7 +84,7 @@ static void add_queue(struct work *w, const char *name)
     for (q = work_queues; *q && strcmp(*q, name); q++)
         ;
     if (!*q)
-        opt_usage(&w->o, "-Q %s: must be one of render, rollout, sign", name);
+        opt_usage(&w->o, "-Q %s: must be one of render, rollout, sign, issuer", name);
     if (w->nqueues == QUEUES_MAX)
         opt_usage(&w->o, "-Q: more than %d queues", QUEUES_MAX);
     w->queues[w->nqueues++] = *q;

@@ -2,13 +2,15 @@
 /* Authentication: the methods in turn, each by what the request carries. No switch turns it off. */
 #include "api/core.h"
 
-static authn_fn *const methods[] = {authn_cert};
+static authn_fn *const methods[] = {authn_token, authn_cert, authn_front};
 
 static const struct identity nobody = {.who = WHO_ANYONE, .vouch = BY_NOBODY, .name = "nobody",
     .actor = "nobody"};
 
 static bool failed(struct call *c, int status, const struct err *e)
 {
+    if (status == 401)
+        add_header(c->r, "WWW-Authenticate: Bearer\r\n");
     if (status != 503)
         return refuse(c, status, "%s", e->msg);
     log_failure(c, e); /* the authority's certificate, or the store */
@@ -26,8 +28,10 @@ bool step_authenticate(struct call *c)
         rc = methods[i](c, &status, &e);
     if (rc < 0)
         return failed(c, status, &e);
-    if (!c->id)
-        return refuse(c, 401, "a client certificate is required");
+    if (!c->id) {
+        err_set(&e, FC_DENIED, "a token or a client certificate is required");
+        return failed(c, 401, &e);
+    }
     c->actor = (struct actor){c->id->actor, reason_get(c), "fc-api"};
     return true;
 }

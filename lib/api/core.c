@@ -19,9 +19,13 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
     store_patience(&a->store, API_BUSY_MS);
     a->conf = conf;
     a->cert = authn_cert_new(conf, e);
-    if (!a->cert || authorizer_new(&a->authorizer, conf, e) < 0 ||
+    a->token = a->cert ? authn_token_new(conf, e) : NULL;
+    a->front = a->token ? authn_front_new(conf, e) : NULL;
+    if (!a->front || authorizer_new(&a->authorizer, conf, e) < 0 ||
         rates_open(&a->rates, conf, e) < 0) {
         authorizer_free(a->authorizer);
+        authn_front_free(a->front);
+        authn_token_free(a->token);
         authn_cert_free(a->cert);
         store_close(&a->store);
         free(a);
@@ -41,6 +45,8 @@ void api_close(struct api *a)
     api_idle(a);
     seen_batch_free(a->seen);
     rates_free(a->rates);
+    authn_front_free(a->front);
+    authn_token_free(a->token);
     authn_cert_free(a->cert);
     authorizer_free(a->authorizer);
     rights_cache_free(a->rights);

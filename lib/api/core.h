@@ -35,6 +35,8 @@ enum who {
 enum vouch {
     BY_NOBODY,      /* of a route that is for anyone */
     BY_CERTIFICATE, /* a client certificate that chains to our authority */
+    BY_TOKEN,       /* a bearer token, of fc-sign or of an AuthProvider's issuer */
+    BY_FRONT,       /* the web server that started us (CGI) */
 };
 
 /* Somebody who was recognized. It belongs to the method that found it, which may keep it from one
@@ -77,6 +79,22 @@ struct rates;
 int rates_open(struct rates **out, const struct conf *conf, struct err *e);
 void rates_free(struct rates *t); /* NULL is fine */
 
+/* --- authn_token.c: bearer token -> identity ---------------------------------------------------- */
+
+struct authn_token;
+struct authn_token *authn_token_new(const struct conf *conf, struct err *e);
+void authn_token_free(struct authn_token *n);
+
+/* --- authn_front.c: REMOTE_USER -> identity ----------------------------------------------------- */
+
+struct authn_front;
+struct call;
+/* FC_INVALID: the variable of groups is one that clients set. */
+struct authn_front *authn_front_new(const struct conf *conf, struct err *e);
+void authn_front_free(struct authn_front *n);
+/* Does the web server in front say who this is? */
+bool authn_front_speaks(const struct call *c);
+
 /* --- seen_batch.c: last-seen, in batches -------------------------------------------------------- */
 
 struct seen_batch;
@@ -93,6 +111,8 @@ struct api {
     const struct conf *conf;
     struct authn_cert *cert;
     struct authorizer *authorizer; /* NULL: the table of roles says who may what */
+    struct authn_token *token;
+    struct authn_front *front;
     struct rights_cache *rights;
     struct rates *rates;
     struct seen_batch *seen;
@@ -147,7 +167,7 @@ step_fn step_address_rate, step_rate, step_body;
  * *status (401, 400, 403, 503) and e. What carries something wrong is refused, whatever else it
  * carries. */
 typedef int authn_fn(struct call *c, int *status, struct err *e);
-authn_fn authn_cert;
+authn_fn authn_token, authn_cert, authn_front;
 
 /* Handlers fill c->r. WANTS_WRITE: call again with `writing`. An error return (-1) is turned into
  * an answer by code; one of FC_DENIED is 401 if c->r->status says so, else 403. */
@@ -215,6 +235,8 @@ handler_fn get_resource, post_resource, put_resource, patch_resource, delete_res
 handler_fn put_status, patch_status, no_status;
 handler_fn get_fleet, get_version_of, delete_version_of;
 handler_fn get_version, get_healthz, get_readyz, get_openapi, not_served;
+handler_fn get_auth_config, get_auth_validate, get_auth_permissions, get_auth_userinfo;
+handler_fn post_auth_token;
 
 /* FC_INVALID unless the body's metadata.name is the name in the path. */
 int same_name(const struct call *c, struct err *e);

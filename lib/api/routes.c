@@ -164,6 +164,18 @@ const struct route routes[] = {
     PATCH("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
     DELETE("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
 
+    /* logging in */
+    {"GET", "/auth/config", "authConfig", get_auth_config, KIND_NONE, WHO_ANYONE, NULL, VERB_GET,
+        NULL, "AuthConfig", ROUTE_NO_ORG},
+    {"GET", "/auth/validate", "authValidate", get_auth_validate, KIND_NONE, USER, NULL, VERB_GET,
+        NULL, "Status", ROUTE_NO_ORG},
+    {"GET", "/auth/permissions", "authGetPermissions", get_auth_permissions, KIND_NONE, USER, NULL,
+        VERB_GET, NULL, "PermissionList", 0},
+    {"GET", "/auth/userinfo", "authUserInfo", get_auth_userinfo, KIND_NONE, USER, NULL, VERB_GET,
+        NULL, "UserInfoResponse", ROUTE_NO_ORG},
+    {"POST", "/auth/{providername}/token", "authToken", post_auth_token, KIND_NONE, WHO_ANYONE, NULL,
+        VERB_CREATE, NULL, "TokenResponse", ROUTE_NO_ORG},
+
     /* the rest */
     LIST("events", "Event", KIND_EVENT),
     {"GET", "/organizations", "listOrganizations", list_organizations, KIND_ORGANIZATION, USER, NULL,

@@ -229,6 +229,7 @@ const struct kind kinds[] = {
         .shorts = SHORTS("ap"),
         .schema = "AuthProvider",
         .flags = KIND_APPLY | KIND_LABELS,
+        .effects = EFFECT_ISSUER,
         .fields = FIELDS(STORED_FIELDS),
         .columns = COLUMNS(
             {"NAME", "metadata.name", COL_TEXT, false},

@@ -37,6 +37,7 @@ enum kind_effect {
     EFFECT_CSR = 1 << 2,      /* may be signed */
     EFFECT_SOURCE = 1 << 3,   /* whether it is there makes fleets valid that refer to it */
     EFFECT_ORG = 1 << 4,      /* is an organization; its defaults are a layer of its devices */
+    EFFECT_ISSUER = 1 << 5,   /* names an issuer of tokens, whose keys are fetched */
 };
 
 enum kind_flag {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "service/secret.h"
+#include "service/issuer.h"
 #include "service/service.h"
 
 const char *change_name(enum change c)
@@ -175,6 +176,8 @@ static int effects(struct store *s, struct arena *a, const struct res *old, cons
             return -1; /* 1: the walk sees to it */
     }
     if (new->kind->effects & EFFECT_ORG && org_changed(s, old, new, e) < 0)
+        return -1;
+    if (respecced && new->kind->effects & EFFECT_ISSUER && issuer_changed(s, new, e) < 0)
         return -1;
     if (!old && new->kind->effects & EFFECT_SOURCE)
         return rollout_sources_changed(s, new->org, now, who, e);

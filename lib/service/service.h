@@ -317,6 +317,7 @@ int device_silent(struct store *s, const struct res *r, bool silent, const struc
 struct work_options {
     const char *const *queues; /* ended by NULL; NULL: all that can be served (sign: with a CA) */
     struct ca *ca;             /* or NULL */
+    const struct conf *conf;   /* for what it fetches from elsewhere; NULL: the defaults */
     int64_t max;               /* tasks; 0: no limit */
     void (*each)(void *ctx, const struct task *t, const struct err *failed); /* NULL err: done */
     void *ctx;
@@ -331,7 +332,7 @@ int task_rollouts_of(struct store *s, struct arena *a, int64_t org, int64_t devi
 int task_sources(struct store *s, int64_t org, const char *from, struct err *e);
 int task_sign(struct store *s, const struct res *r, struct err *e);
 
-extern const char *const work_queues[]; /* "render", "rollout", "sign", NULL */
+extern const char *const work_queues[]; /* "render", "rollout", "sign", "issuer", NULL */
 /* Runs due tasks until none is left, each in its own transactions, then the sweep if it is due. *n: how many ran. A failed task
  * is not an error of this function. */
 int work_drain(struct store *s, const struct work_options *o, int64_t *n, struct err *e);

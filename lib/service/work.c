@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/issuer.h"
 #include "service/service.h"
 
 enum {
@@ -160,6 +161,49 @@ static int sign(struct worker *w, struct arena *a, const struct task *t, struct 
     return k ? enroll_sign(w->s, a, t->org, k, t->subject, w->o->ca, &w->who, e) : -1;
 }
 
+/* Fetched outside of any transaction. The next look follows from this one; a failure is only one
+ * that there was nothing new. */
+struct look {
+    bool used, failed;
+    struct buf keys;
+    struct err why;
+};
+
+static int looked(struct worker *w, const struct task *t, const struct look *l, struct err *e)
+{
+    int64_t now = now_us();
+
+    if (!l->used)
+        return issuer_drop(w->s, t->subject, e);
+    if (issuer_task(w->s, t->subject, now + (l->failed ? ISSUER_RETRY : ISSUER_EVERY), e) < 0)
+        return -1;
+    return l->failed ? issuer_failed(w->s, t->subject, l->why.msg, now, e) :
+        issuer_keys(w->s, t->subject, l->keys.p, now, e);
+}
+
+static int do_issuer(struct worker *w, const struct task *t, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    struct look l = {.keys = BUF_INIT};
+    struct provider *p;
+    int n = provider_list(w->s, a, t->subject, &p, e), rc = -1;
+
+    if (n < 0)
+        return -1;
+    l.used = n > 0;
+    l.failed = n && issuer_fetch(w->o->conf, &p[0], &l.keys, &l.why) < 0;
+    if (l.failed)
+        log_warn("the keys of %s: %s", t->subject, l.why.msg);
+    if (store_begin(w->s, e) == 0) {
+        rc = looked(w, t, &l, e) < 0 || task_done(w->s, t, w->owner, e) < 0 ||
+            store_commit(w->s, e) < 0 ? -1 : 0;
+        if (rc < 0)
+            store_rollback(w->s);
+    }
+    buf_free(&l.keys);
+    return rc;
+}
+
 static int do_sign(struct worker *w, const struct task *t, struct err *e)
 {
     return in_transaction(w, t, sign, e);
@@ -173,9 +217,10 @@ static const struct {
     {"sign", do_sign, true},
     {"rollout", do_rollout, false},
     {"render", do_render, false},
+    {"issuer", do_issuer, false},
 };
 
-const char *const work_queues[] = {"sign", "rollout", "render", NULL};
+const char *const work_queues[] = {"sign", "rollout", "render", "issuer", NULL};
 
 static bool served(const struct work_options *o, size_t h)
 {

@@ -217,6 +217,5 @@ CREATE TABLE issuer (
     keys TEXT,
     fetched INTEGER NOT NULL,
     tried INTEGER NOT NULL,
-    wanted INTEGER NOT NULL,
     error TEXT
 );

@@ -120,8 +120,7 @@ int issuer_get(struct store *s, struct arena *a, const char *url, struct issuer 
         .keys = arena_strdup(a, st_col_text(st, 0, NULL)),
         .fetched = st_col_int(st, 1),
         .tried = st_col_int(st, 2),
-        .wanted = st_col_int(st, 3),
-        .error = arena_strdup(a, st_col_text(st, 4, NULL)),
+        .error = arena_strdup(a, st_col_text(st, 3, NULL)),
     };
     st_reset(st);
     return 1;
@@ -151,17 +150,6 @@ int issuer_failed(struct store *s, const char *url, const char *why, int64_t now
     return st_run(st, e) < 0 ? -1 : 0;
 }
 
-int issuer_want(struct store *s, const char *url, int64_t now, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_issuer_want, e);
-
-    if (!st)
-        return -1;
-    st_text(st, 1, url);
-    st_int(st, 2, now);
-    return st_run(st, e) < 0 ? -1 : 0;
-}
-
 int issuer_drop(struct store *s, const char *url, struct err *e)
 {
     struct stmt *st = db_stmt(s->db, SQL_issuer_drop, e);
@@ -170,26 +158,4 @@ int issuer_drop(struct store *s, const char *url, struct err *e)
         return -1;
     st_text(st, 1, url);
     return st_run(st, e) < 0 ? -1 : 0;
-}
-
-int issuer_urls(struct store *s, struct arena *a, const char *const **out, struct err *e)
-{
-    struct stmt *st = db_stmt(s->db, SQL_issuer_urls, e);
-    const char **urls = NULL;
-    int n = 0, rc;
-
-    if (!st)
-        return -1;
-    while ((rc = st_step(st, e)) == 1) {
-        if ((n & (n + 1)) == 0 || !urls) { /* full: twice as many */
-            const char **more = arena_alloc(a, (2 * (size_t)n + 2) * sizeof *more);
-
-            if (n)
-                memcpy(more, urls, (size_t)n * sizeof *more);
-            urls = more;
-        }
-        urls[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
-    }
-    *out = urls;
-    return rc < 0 ? -1 : n;
 }

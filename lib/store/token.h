@@ -36,7 +36,6 @@ struct issuer {
     const char *keys;  /* JSON of its key set, or NULL */
     int64_t fetched;   /* us, when they came; 0: never */
     int64_t tried;     /* us, when they were last asked for */
-    int64_t wanted;    /* us, when a token came whose key is not there; 0: none since the last try */
     const char *error; /* why the last try failed, or NULL */
 };
 /* Texts in the arena. 1 found, 0 not, -1. */
@@ -44,9 +43,6 @@ int issuer_get(struct store *s, struct arena *a, const char *url, struct issuer 
     struct err *e);
 int issuer_keys(struct store *s, const char *url, const char *keys, int64_t now, struct err *e);
 int issuer_failed(struct store *s, const char *url, const char *why, int64_t now, struct err *e);
-int issuer_want(struct store *s, const char *url, int64_t now, struct err *e);
 int issuer_drop(struct store *s, const char *url, struct err *e);
-/* All that there are, in the arena. How many, or -1. */
-int issuer_urls(struct store *s, struct arena *a, const char *const **out, struct err *e);
 
 #endif

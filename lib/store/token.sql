@@ -17,23 +17,20 @@ FROM token WHERE org = ?1 AND (issued, jti) > (?2, ?3) ORDER BY issued, jti LIMI
 UPDATE token SET revoked = ?3, revoked_by = ?4 WHERE org = ?1 AND jti = ?2 AND revoked = 0
 
 -- :name issuer_get
-SELECT keys, fetched, tried, wanted, error FROM issuer WHERE url = ?1
+SELECT keys, fetched, tried, error FROM issuer WHERE url = ?1
 
 -- :name issuer_keys
-INSERT INTO issuer (url, keys, fetched, tried, wanted) VALUES (?1, ?2, ?3, ?3, 0)
+INSERT INTO issuer (url, keys, fetched, tried) VALUES (?1, ?2, ?3, ?3)
 ON CONFLICT (url) DO UPDATE SET keys = excluded.keys, fetched = excluded.fetched,
-    tried = excluded.tried, wanted = 0, error = NULL
+    tried = excluded.tried, error = NULL
 
 -- :name issuer_failed
-INSERT INTO issuer (url, fetched, tried, wanted, error) VALUES (?1, 0, ?2, 0, ?3)
-ON CONFLICT (url) DO UPDATE SET tried = excluded.tried, wanted = 0, error = excluded.error
-
--- :name issuer_want
-INSERT INTO issuer (url, fetched, tried, wanted) VALUES (?1, 0, 0, ?2)
-ON CONFLICT (url) DO UPDATE SET wanted = excluded.wanted
+INSERT INTO issuer (url, fetched, tried, error) VALUES (?1, 0, ?2, ?3)
+ON CONFLICT (url) DO UPDATE SET tried = excluded.tried, error = excluded.error
 
 -- :name issuer_drop
 DELETE FROM issuer WHERE url = ?1
 
--- :name issuer_urls
-SELECT url FROM issuer ORDER BY url
+-- :name provider_list
+SELECT r.org, r.name, r.spec FROM organization o JOIN resource r ON r.org = o.id AND r.kind = 10
+WHERE r.spec IS NOT NULL ORDER BY r.org, r.name

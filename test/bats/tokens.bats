@@ -144,3 +144,120 @@ The token $a of alice was revoked." "$(fc-select events -o json | jq -r .message
     expect 6 fc-sign -C fc.conf token issue alice
     same alice "$(fc-sign token list -o json | jq -r .subject)"
 }
+
+# bearer STATUS TOKEN PATH [CURL OPTION ...]: a request with this token; sets body.
+bearer() {
+    local want=$1 out
+
+    out=$(curl -sS --cacert "$FC_STATE/ca/ca.crt" -D head -w '\n%{http_code}\n' \
+        -H "Authorization: Bearer $2" "${@:4}" "$API_URL/api/v1$3")
+    body=${out%$'\n'*}
+    same "$want" "${out##*$'\n'}" || { echo "$3: $body"; return 1; }
+}
+
+# tampered TOKEN FILTER: with a header that jq has changed.
+tampered() {
+    local s
+
+    s=$(part 1 "$1" | jq -c "$2" | base64 -w0 | tr -- '+/' '-_' | tr -d =)
+    printf '%s.%s' "$s" "${1#*.}"
+}
+
+@test "the API knows who shows a token, and no longer when it was revoked" {
+    local token uid alg
+
+    make_ca
+    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Organization","metadata":{"name":"acme"},"spec":{}}' |
+        fc-apply - >/dev/null
+    uid=$(fc-select organization/acme -o json | jq -r '.metadata.annotations["organization-controller/uid"]')
+    start_api
+    # Without the key in reach of whoever serves.
+    printf '[tokens]\nkey-file = %s/k.pem\n' "$T" >"$FC_CONF"
+    token=$(fc-sign token issue -r operator -g night --org acme alice 2>/dev/null)
+    bearer 200 "$token" /auth/validate
+    bearer 200 "$token" /auth/userinfo
+    same "[\"alice\",\"$uid\",\"acme\"]" \
+        "$(jq -c '[.preferred_username, .organizations[].metadata.name, .organizations[].spec.displayName]' <<<"$body")"
+    bearer 200 "$token" /auth/permissions
+    same '["create","delete","get","list","patch","update"]' \
+        "$(jq -c '.permissions[] | select(.resource == "fleets").operations | sort' <<<"$body")"
+    bearer 201 "$token" /devices --json '{"apiVersion":"flightctl.io/v1beta1","kind":"Device","metadata":{"name":"d1"}}'
+    same user:alice "$(fc-history device/d1 --org acme -o json | jq -r .actor)"
+    bearer 200 "$token" "/devices?org_id=$uid"
+    bearer 403 "$token" "/devices?org_id=00000000-0000-0000-0000-000000000000"
+    # What it was not given.
+    bearer 403 "$(fc-sign token issue -r viewer --org acme eve 2>/dev/null)" /devices/d1 -X DELETE
+    fc-sign token list --org acme -o json -q 'select(.subject == "eve").jti' | jq -r . |
+        xargs fc-sign token revoke --org acme
+    # Not quite the same token.
+    for alg in none HS256 ES384 RS256; do
+        bearer 401 "$(tampered "$token" ".alg = \"$alg\"")" /auth/validate
+        grep -qi '^www-authenticate: bearer' head
+        has "$body" "failed to validate token"
+    done
+    bearer 401 "$(tampered "$token" '.typ = "jwt"')" /auth/validate
+    bearer 401 "$(tampered "$token" '.kid = "other"')" /auth/validate
+    bearer 401 "$(tampered "$token" '.crit = ["x"]')" /auth/validate
+    bearer 401 "${token%.*}." /auth/validate
+    bearer 401 "${token%?????}AAAAA" /auth/validate
+    bearer 401 "$token.x" /auth/validate
+    bearer 401 "x.y.z" /auth/validate
+    bearer 400 "$token" /auth/validate -H "Authorization: Bearer $token"
+    bearer 400 "" /auth/validate
+    # A token that the same key has signed is none without its row.
+    fc-store init -S "sqlite:$T/other.db" >/dev/null
+    bearer 401 "$(fc-sign token issue -S "sqlite:$T/other.db" mallory 2>/dev/null)" /auth/validate
+    has "$body" "is not known"
+    fc-sign token revoke --org acme "$(part 2 "$token" | jq -r .jti)" >/dev/null
+    bearer 401 "$token" /auth/validate
+    has "$body" "was revoked"
+}
+
+# cgi STATUS PATH VARIABLE=VALUE ...: a request as a web server makes it; sets body.
+cgi() {
+    local want=$1 path=$2
+
+    shift 2
+    env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI="/api/v1$path" "$@" fc-api \
+        </dev/null >answer 2>err || { cat err; return 1; }
+    body=$(sed '1,/^\r*$/d' answer)
+    same "$want" "$(sed -n 's/^Status: \([0-9]*\).*/\1/p' answer)" || { echo "$path: $body"; cat err; return 1; }
+}
+
+# moment SECONDS: so long after the token was issued, for at_time.
+moment() { date -d "@$((issued + $1))" '+@%F %T'; }
+
+@test "under CGI a token ends in time, and REMOTE_USER counts where it is configured" {
+    local token issued
+
+    make_ca
+    token=$(fc-sign token issue -r viewer --for 1h alice 2>/dev/null)
+    cgi 200 /devices HTTP_AUTHORIZATION="Bearer $token"
+    cgi 403 /devices/x HTTP_AUTHORIZATION="bearer $token" REQUEST_METHOD=DELETE
+    # The clocks of others may differ by a minute.
+    issued=$(part 2 "$token" | jq .iat)
+    at_time "$(moment 3655)" cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    at_time "$(moment 3661)" cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    has "$body" "has expired"
+    at_time "$(moment -55)" cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    at_time "$(moment -70)" cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    has "$body" "is not valid yet"
+
+    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Organization","metadata":{"name":"acme"},"spec":{
+        "roleAssignments":[{"role":"viewer","users":["carol"]},{"role":"operator","groups":["night shift"]}]}}' |
+        fc-apply - >/dev/null
+    cgi 401 /devices REMOTE_USER=carol
+    printf '[api]\nremote-user = yes\nremote-groups = AUTHENTICATE_MEMBEROF\n' >"$FC_CONF"
+    cgi 200 /devices REMOTE_USER=carol
+    cgi 200 /auth/userinfo REMOTE_USER=carol
+    same '["carol","acme"]' "$(jq -c '[.sub, .organizations[].spec.displayName]' <<<"$body")"
+    cgi 403 /devices REMOTE_USER=dave
+    cgi 200 /devices REMOTE_USER=dave AUTHENTICATE_MEMBEROF='day, night shift ,x' HTTP_AUTHORIZATION='Basic ZGF2ZTp4'
+    cgi 401 /devices REMOTE_USER=
+    cgi 401 /devices HTTP_REMOTE_USER=carol
+    cgi 400 /devices HTTP_AUTHORIZATION='Basic ZGF2ZTp4'
+    cgi 401 /devices REMOTE_USER=$'ca\trol'
+    printf '[api]\nremote-user = yes\nremote-groups = HTTP_GROUPS\n' >"$FC_CONF"
+    expect 6 env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI=/api/v1/devices fc-api
+    has "$stderr" "HTTP_GROUPS is a header that clients send"
+}

@@ -36,5 +36,5 @@ function __fc_work_at
 end
 complete -c fc-work -f
 complete -c fc-work -n '__fc_work_at = ' -a drain -d 'do all tasks that are due, then end'
-complete -c fc-work -n '__fc_work_at + drain' -s Q -l queue -x -a 'render rollout sign' -d 'only this queue; may be repeated (default: all; sign only where the CA\'s key can be read)'
+complete -c fc-work -n '__fc_work_at + drain' -s Q -l queue -x -a 'render rollout sign issuer' -d 'only this queue; may be repeated (default: all; sign only where the CA\'s key can be read)'
 complete -c fc-work -n '__fc_work_at + drain' -l max -x -d 'at most so many tasks, 0 for all (default: 0)'
