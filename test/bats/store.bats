@@ -61,7 +61,7 @@ teardown() { fc_teardown; }
         same 1 "${#stderr_lines[@]}"
     done
     for url in mysql://x/y https://host/ nonsense; do
-        expect 2 fc-select devices -S "$url"
+        expect 2 fc-work drain -S "$url"
         has "$stderr" "$url"
         same 1 "${#stderr_lines[@]}"
     done
