@@ -152,6 +152,20 @@ csr_of() {
     same $'web running 0\ndb stopped 0' "$(rendered_apps late)"
 }
 
+@test "what a fleet of many devices is told reaches all of them" {
+    fleet many site=many web | fc-apply
+    seq 600 | jq -c '{apiVersion: "v1beta1", kind: "Device",
+        metadata: {name: "m\(.)", labels: {site: "many"}}}' | fc-apply >/dev/null
+    fc-work drain
+    person 200 POST /fleets/many/applications/web/actions/stop
+    # A task walks through them, which waits whether a command does.
+    all_stopped() { fc-work drain && [ "$(rendered_apps m600)" = "web stopped 0" ]; }
+    wait_for all_stopped
+    same '600 2' "$(fc-select devices -l site=many -o json | jq -rs '
+        map(.metadata.annotations["device-controller/renderedVersion"]) |
+        "\(length) \(unique | join(" "))"')"
+}
+
 @test "people ask for certificates, and approve or deny what others ask for" {
     CSR=/certificatesigningrequests
     request_of laptop
