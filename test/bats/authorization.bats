@@ -162,3 +162,59 @@ END
     json .status.certificate | base64 -d >renewed.crt
     same "$(openssl pkey -in own.key -pubout)" "$(openssl x509 -in renewed.crt -noout -pubkey)"
 }
+
+# cgi STATUS USER GROUPS PATH [VARIABLE ...]: asked through a web server that says who it is.
+cgi() {
+    local want=$1 user=$2 groups=$3 path=$4 query=
+
+    case $path in *\?*) query=${path#*\?} ;; esac
+    env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI="/api/v1$path" QUERY_STRING="$query" \
+        REMOTE_USER="$user" GROUPS_OF="$groups" "${@:5}" fc-api </dev/null >out || return
+    body=$(sed '1,/^\r$/d' out)
+    head -1 out | grep -q "^Status: $want " || { echo "$user $path: $(cat out)"; return 1; }
+}
+
+@test "somebody of several organizations says which one is meant" {
+    local default=00000000-0000-0000-0000-000000000000
+
+    printf '%s\n' '[api]' 'remote-user = yes' 'remote-groups = GROUPS_OF' >fc.conf
+    organization here '{"roleAssignments": [{"role": "viewer", "users": ["eve", "ann"]},
+        {"role": "operator", "groups": ["night"]}]}'
+    organization there '{"roleAssignments": [{"role": "operator", "users": ["ann"]}]}'
+    spec in-here x | fc-apply --org here -f - >/dev/null
+    spec in-there x | fc-apply --org there -f - >/dev/null
+
+    # In one: that is it.
+    cgi 200 eve '' /devices
+    same in-here "$(json '.items[].metadata.name')"
+    cgi 200 eve '' "/devices?org_id=${HERE^^}"
+    cgi 403 eve '' "/devices?org_id=$THERE"
+    cgi 404 eve '' /devices/in-there
+    cgi 403 eve '' /devices/in-here REQUEST_METHOD=DELETE
+    cgi 200 dan 'day, night' /devices
+    # In several: each with its own roles.
+    cgi 400 ann '' /devices
+    says 'org_id: must say which of 2 organizations is meant'
+    cgi 400 ann '' "/devices?org_id=there"
+    cgi 200 ann '' "/devices?org_id=$THERE"
+    same in-there "$(json '.items[].metadata.name')"
+    cgi 403 ann '' "/devices/in-here?org_id=$HERE" REQUEST_METHOD=DELETE
+    cgi 404 ann '' "/devices/in-here?org_id=$THERE" REQUEST_METHOD=DELETE
+    cgi 403 ann '' "/devices?org_id=$default"
+    cgi 200 ann '' /organizations
+    same "$(printf '%s\n' "$HERE" "$THERE" | sort)" "$(json '.items[].metadata.name' | sort)"
+    # In none, and an admin of all.
+    cgi 403 bob night-watch /devices
+    says 'user:bob is in no organization'
+    cgi 200 bob '' /organizations
+    same 0 "$(json '.items | length')"
+    organization default '{"roleAssignments": [{"role": "admin", "users": ["bob"]}]}'
+    cgi 400 bob '' /devices
+    cgi 200 bob '' "/devices/in-here?org_id=$HERE" REQUEST_METHOD=DELETE
+    cgi 200 bob '' /organizations
+    same 3 "$(json '.items | length')"
+    # A certificate stays in the organization that it names.
+    person eve
+    cgi 403 '' '' "/devices?org_id=$THERE" SSL_CLIENT_CERT="$(cat eve.crt)"
+    cgi 200 '' '' "/devices" SSL_CLIENT_CERT="$(cat eve.crt)"
+}
