@@ -163,17 +163,6 @@ END
     same "$(openssl pkey -in own.key -pubout)" "$(openssl x509 -in renewed.crt -noout -pubkey)"
 }
 
-# cgi STATUS USER GROUPS PATH [VARIABLE ...]: asked through a web server that says who it is.
-cgi() {
-    local want=$1 user=$2 groups=$3 path=$4 query=
-
-    case $path in *\?*) query=${path#*\?} ;; esac
-    env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI="/api/v1$path" QUERY_STRING="$query" \
-        REMOTE_USER="$user" GROUPS_OF="$groups" "${@:5}" fc-api </dev/null >out || return
-    body=$(sed '1,/^\r$/d' out)
-    head -1 out | grep -q "^Status: $want " || { echo "$user $path: $(cat out)"; return 1; }
-}
-
 @test "somebody of several organizations says which one is meant" {
     local default=00000000-0000-0000-0000-000000000000
 

@@ -92,6 +92,23 @@ relate() {
     grep -q "00-$TRACE-b7ad6b7169203331-01" asked.log
 }
 
+@test "those whose proof names no organization are in those that they may get" {
+    spicedb 30 "remote-user = yes"
+    cgi 403 eve '' /devices
+    relate TOUCH "$HERE" viewer user:eve
+    cgi 200 eve '' /devices
+    cgi 403 eve '' "/devices?org_id=$THERE"
+    relate TOUCH "$THERE" operator user:eve
+    cgi 400 eve '' /devices
+    cgi 200 eve '' "/devices?org_id=$THERE"
+    cgi 403 eve '' "/devices/x?org_id=$HERE" REQUEST_METHOD=DELETE
+    cgi 404 eve '' "/devices/x?org_id=$THERE" REQUEST_METHOD=DELETE
+    cgi 200 eve '' /organizations
+    same "$(printf '%s\n' "$HERE" "$THERE" | sort)" "$(json '.items[].metadata.name' | sort)"
+    stop "$ENGINE"
+    cgi 503 eve '' /devices
+}
+
 @test "what is revoked is gone at once when answers are not kept" {
     spicedb 30 "authorizer-keep = 0"
     person eve
