@@ -114,8 +114,9 @@ main_pid() { inside systemctl show -P MainPID "fc-api@$1.service"; }
         fc-sign server localhost 127.0.0.1
         fc-sign enrollment -o /root/bootstrap
         fc-sign admin -o /root/admin tester
+        fc-sign token issue -r viewer watcher >/root/token
         systemctl --quiet enable --now fc-api-agent.socket fc-api-user.socket' >/dev/null
-    cp "/proc/$LEADER/root/root"/{bootstrap,admin}.{crt,key} .
+    cp "/proc/$LEADER/root/root"/{{bootstrap,admin}.{crt,key},token} .
     FC_STATE=/proc/$LEADER/root/var/lib/fc
     inactive agent
     API_URL=https://127.0.0.1:7443

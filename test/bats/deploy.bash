@@ -7,7 +7,8 @@
 deploy_setup() {
     fc_setup || return
     export FC_STORE=sqlite:$FC_STATE/fc.db
-    fc-store init >/dev/null && make_ca && cp server.crt server.key "$FC_STATE/" &&
+    fc-store init >/dev/null && make_ca && fc-sign token issue -r viewer watcher >token &&
+        cp server.crt server.key "$FC_STATE/" &&
         printf 'state = %s\nstore = %s\n' "$FC_STATE" "$FC_STORE" >"$FC_CONF"
 }
 
@@ -123,6 +124,11 @@ serves_all() {
     }
     answers 401 foreign $devices
     answers 401 foreign $devices "${spoof[@]}"
+
+    # A token in a certificate's place.
+    same 200 "$(asked -H "Authorization: Bearer $(cat token)" "$API_URL$devices")"
+    same 403 "$(asked -H "Authorization: Bearer $(cat token)" -X DELETE "$API_URL$devices/x")"
+    same 401 "$(asked -H "Authorization: Bearer $(cat token)x" "$API_URL$devices")"
 
     # A device.
     new_device $one "{\"site\":\"$tag\"}"
