@@ -229,12 +229,13 @@ $(FUZZERS:%=build-fuzz/%): build-fuzz/%: build-fuzz/test/fuzz/fuzz_%.o build-fuz
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 LIBS_bench_certs := $(LIBS_crypto)
 LIBS_bench_parked := $(call pkg,openssl)
+LIBS_bench_cost := $(call pkg,openssl)
 LIBS_bench_query := -lsqlite3 $(LIBS_pq)
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/test/bench/%.o $(LIBFC)
 	@mkdir -p $(@D); $(say) LD $@
 	$(Q)ln -sfn ../bin/modules $(@D)/modules
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal probe,$*),-lsqlite3,$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE))
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $< $(if $(filter minimal probe,$*),-lsqlite3,$(if $(filter cgi,$*),-lsqlite3 $(LIBS_crypto),$(LIBFC) $(LIBS_bench_$*) $(LIBS_BASE)))
 
 # Where bench-full keeps its devices.
 BENCH_DATA ?= build/bench-data

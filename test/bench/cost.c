@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What requests cost a server: sends the same one again and again, one after the other, and counts the
+ * CPU time that its process took meanwhile, so that neither who asks nor other load matters.
+ *   cost PID SOCKET PATH STATUS COUNT CERTIFICATE          a Unix socket, kept alive; the certificate
+ *                                                          goes URL-escaped into a header
+ *   cost PID PORT PATH STATUS COUNT CERTIFICATE KEY        a new connection by TLS for each
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { ANSWER_MAX = 4 << 20, WARM_UP = 20 };
+
+static SSL_CTX *tls;
+static char *answer;
+
+static int dial(const char *where)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(tls ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", where);
+    in.sin_port = htons((uint16_t)strtoul(where, NULL, 10));
+    rc = tls ? connect(fd, (struct sockaddr *)&in, sizeof in) :
+        connect(fd, (struct sockaddr *)&un, sizeof un);
+    if (rc < 0)
+        die("%s: %s", where, strerror(errno));
+    return fd;
+}
+
+/* Is the answer complete: its head, and the body that this announces? */
+static bool complete(size_t n)
+{
+    const char *end = strstr(answer, "\r\n\r\n"), *length = strcasestr(answer, "\r\nContent-Length:");
+
+    return end && n >= (size_t)(end + 4 - answer) +
+        (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
+}
+
+static void exchange(int fd, SSL *ssl, const struct buf *q, const char *status)
+{
+    size_t n = 0;
+    ssize_t got;
+
+    if ((ssl ? SSL_write(ssl, q->p, (int)q->len) : send(fd, q->p, q->len, MSG_NOSIGNAL)) !=
+        (ssize_t)q->len)
+        die("cannot send");
+    answer[0] = '\0';
+    while (!complete(n)) {
+        got = ssl ? SSL_read(ssl, answer + n, (int)(ANSWER_MAX - 1 - n)) :
+            recv(fd, answer + n, ANSWER_MAX - 1 - n, 0);
+        if (got <= 0)
+            die("the connection ended: %s", answer);
+        n += (size_t)got;
+        answer[n] = '\0';
+    }
+    if (strncmp(answer, "HTTP/1.1 ", 9) != 0 || strncmp(answer + 9, status, 3) != 0)
+        die("not a %s: %.300s", status, answer);
+}
+
+static void by_tls(const char *where, const struct buf *q, const char *status)
+{
+    int fd = dial(where);
+    SSL *ssl = SSL_new(tls);
+
+    SSL_set_fd(ssl, fd);
+    if (SSL_connect(ssl) != 1)
+        die("no TLS");
+    exchange(fd, ssl, q, status);
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+    close(fd);
+}
+
+/* ns that the process has run. */
+static int64_t cpu_of(const char *pid)
+{
+    int64_t ns = -1;
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%s/schedstat", pid);
+    f = fopen(path, "re");
+    if (!f || fscanf(f, "%" SCNd64, &ns) != 1)
+        die("%s: cannot be read", path);
+    fclose(f);
+    return ns;
+}
+
+int main(int argc, char **argv)
+{
+    struct buf q = BUF_INIT, cert = BUF_INIT;
+    int64_t count, i, cpu = 0;
+    int fd = -1;
+
+    if ((argc != 7 && argc != 8) || num_parse(argv[5], 1, 1000000, &count, "COUNT", NULL) < 0) {
+        fprintf(stderr, "usage: cost PID SOCKET|PORT PATH STATUS COUNT CERTIFICATE [KEY]\n");
+        return 2;
+    }
+    answer = xmalloc(ANSWER_MAX);
+    buf_printf(&q, "GET %s HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=0\r\n", argv[3]);
+    if (argc == 8) {
+        tls = SSL_CTX_new(TLS_client_method());
+        if (SSL_CTX_use_certificate_chain_file(tls, argv[6]) != 1 ||
+            SSL_CTX_use_PrivateKey_file(tls, argv[7], SSL_FILETYPE_PEM) != 1)
+            die("%s: no certificate or key", argv[6]);
+    } else {
+        if (file_read(argv[6], 65536, &cert, NULL) < 0)
+            die("%s: cannot be read", argv[6]);
+        buf_adds(&q, "X-SSL-Client-Cert: ");
+        percent_encode(&q, cert.p, cert.len);
+        buf_adds(&q, "\r\n");
+        fd = dial(argv[2]);
+    }
+    buf_adds(&q, "\r\n");
+    for (i = -WARM_UP; i < count; i++) {
+        if (i == 0)
+            cpu = cpu_of(argv[1]);
+        if (tls)
+            by_tls(argv[2], &q, argv[4]);
+        else
+            exchange(fd, NULL, &q, argv[4]);
+    }
+    cpu = cpu_of(argv[1]) - cpu;
+    printf("{\"requests\":%" PRId64 ",\"cpu_us\":%.1f,\"per_core_second\":%.0f}\n", count,
+        (double)cpu / 1e3 / (double)count, (double)count / ((double)cpu / 1e9));
+    buf_free(&q);
+    buf_free(&cert);
+    free(answer);
+    return fflush(stdout) ? 1 : 0;
+}
