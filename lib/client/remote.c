@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
-#include "client/credentials.h"
+#include "client/login.h"
 #include "client/wire.h"
 
 #include <string.h>
@@ -50,17 +50,12 @@ static int read_token(struct remote *r, const struct conf *conf, struct err *e)
 static int kept_token(struct remote *r, const struct conf *conf, struct err *e)
 {
     struct credential c = {0};
-    int rc = r->token ? 0 : credential_load(conf, r->server, &c, e);
+    int rc = r->token ? 0 : login_credential(conf, r->server, &c, e);
 
-    if (rc > 0 && c.expires && c.expires <= now_us()) {
-        char at[TIME_LEN];
-
-        time_format(c.expires, at);
-        rc = r->cert.p ? 0 : err_set(e, FC_DENIED, "%s: the login expired at %s", r->server, at);
-    } else if (rc > 0)
+    if (rc > 0)
         r->token = xasprintf("Authorization: Bearer %s", c.token);
     credential_free(&c);
-    return rc < 0 ? -1 : 0;
+    return rc < 0 && !r->cert.p ? -1 : 0;
 }
 
 static int seconds(const struct conf *conf, const char *key, int64_t min, int64_t *out,

@@ -5,12 +5,11 @@
 
 #include "base/file.h"
 #include "base/mod.h"
-#include "net/client.h"
+#include "net/json.h"
 #include "service/service.h"
 
 enum {
-    ANSWER_MAX = 256 << 10, /* bytes of a discovery document or key set; real ones have 4 KiB */
-    CA_MAX = 1 << 20,       /* bytes of the certificates that issuers must chain to */
+    CA_MAX = 1 << 20, /* bytes of the certificates that issuers must chain to */
     AUDIENCE_MAX = 100,
 };
 
@@ -117,33 +116,14 @@ struct fetch {
     struct buf ca;
 };
 
-/* A JSON object from a URL: its server, then the rest of it. */
 static int get(const struct fetch *f, const char *url, jv *out, struct err *e)
 {
-    size_t n = strncmp(url, "https://", 8) == 0 ? 8 + strcspn(url + 8, "/?#") : 0;
-    char *server AUTO_FREE = xstrndup(url, n), *path AUTO_FREE = NULL;
-    struct client_conf conf = {.server = server, .ca = f->ca.p, .ca_len = f->ca.len, .agent = "fc-work"};
-    struct client_request q = {.method = "GET", .max = ANSWER_MAX, .timeout = 20};
-    struct client_response r = {0};
-    struct client *c;
-    int rc;
+    struct json_request q = {.url = url, .ca = f->ca.p, .ca_len = f->ca.len, .agent = "fc-work"};
+    int status;
 
-    if (!n)
-        return err_set(e, FC_INVALID, "%s: must begin with https://", url);
-    path = url[n] == '/' ? xstrdup(url + n) : xasprintf("/%s", url + n);
-    q.path = path;
-    if (f->client->open(&c, &conf, e) < 0)
+    if (json_fetch(f->client, &q, &status, out, e) < 0)
         return -1;
-    rc = f->client->send(c, &q, &r, e);
-    if (!rc && r.status != 200)
-        rc = err_set(e, FC_AGAIN, "%s: status %d", url, r.status);
-    if (!rc && json_parse(r.body.p ? r.body.p : "", r.body.len, out, e) < 0)
-        rc = err_wrap(e, "%s", url);
-    if (!rc && jv_get_kind(*out) != JV_KIND_OBJECT)
-        rc = err_set(e, FC_INVALID, "%s: must be an object", url);
-    buf_free(&r.body);
-    f->client->close(c);
-    return rc;
+    return status == 200 ? 0 : err_set(e, FC_AGAIN, "%s: status %d", url, status);
 }
 
 /* OpenID Connect Discovery 1.0, section 4. */

@@ -121,6 +121,7 @@ END
 }
 
 @test "examples run: fc-sign" { fc-store init >/dev/null; run_examples fc-sign.1; }
+@test "examples run: fc-login" { run_examples fc-login.1; }
 @test "examples run: fc-store" { furnish >/dev/null; FC_STORE='' run_examples fc-store.1; }
 @test "examples run: fc-apply" { furnish >/dev/null; run_examples fc-apply.1; }
 @test "examples run: fc-select" { furnish >/dev/null; run_examples fc-select.1; }

@@ -1,0 +1,15 @@
+# fish completion of fc-login
+complete -c fc-login -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-login -s o -l output -x -a 'json yaml name table wide' -d 'output format (default: table on a terminal, else json)'
+complete -c fc-login -s q -l filter -x -d 'print what this jq program makes of each document'
+complete -c fc-login -l browser -d 'open the browser here, with xdg-open'
+complete -c fc-login -l device -d 'by a code that is entered in a browser anywhere'
+complete -c fc-login -l logout -d 'forget the token of the server'
+complete -c fc-login -l provider -x -d 'the server\'s AuthProvider to ask (default: its own)'
+complete -c fc-login -l status -d 'show where one is logged in, without the tokens'
+complete -c fc-login -l token-file -r -F -d 'keep the token in this file (- is standard input)'
+complete -c fc-login -s h -l help -d 'show this text'
+complete -c fc-login -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-login -l version -d 'show the version'
+complete -c fc-login -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
+complete -c fc-login -f
