@@ -38,6 +38,8 @@ struct authn_cert {
     char addr[TRUSTED_MAX][64];
     size_t naddr;
     unsigned turn;                      /* which way is replaced next */
+    bool used[CACHE_SETS];              /* sets with an entry: to look at the others costs their
+                                           memory, 24 MB, which one request need not have */
     struct entry cache[CACHE_SETS][CACHE_WAYS];
 };
 
@@ -107,7 +109,7 @@ void authn_cert_free(struct authn_cert *n)
     if (!n)
         return;
     for (i = 0; i < CACHE_SETS; i++)
-        for (k = 0; k < CACHE_WAYS; k++)
+        for (k = 0; n->used[i] && k < CACHE_WAYS; k++)
             free(n->cache[i][k].cert);
     if (n->trust)
         n->crypto->trust_close(n->trust);
@@ -333,5 +335,6 @@ int authn_cert(struct call *c, int *status, struct err *e)
     for (i = 0; i < CACHE_WAYS; i++)
         if (!set[i].cert)
             slot = &set[i];
+    n->used[h % CACHE_SETS] = true;
     return verify(n, c, cert, len, encoded, slot, status, e);
 }
