@@ -16,8 +16,6 @@ cat >"$work/facts.jq" <<'EOT'
 def name: if . == null then "nothing" else (."$ref" // .type // "any") | sub(".*/"; "") end;
 
 .paths | to_entries[] | .key as $path |
-# Who logs in how is no matter of kinds.
-select($path | test("/auth/") | not) |
 (if $path | startswith("/ws/") then $path else "\($prefix)\($path)" end) as $p |
 .value as $item | $item | to_entries[] |
 select(.key | IN("get", "put", "post", "patch", "delete")) |
