@@ -8,14 +8,17 @@ void progress_show(struct progress_bar *p, const char *what, size_t done, size_t
 {
     enum { WIDTH = 30 };
     char bar[WIDTH + 1];
-    size_t full = total ? done * WIDTH / total : WIDTH, i;
+    size_t full = total ? done * WIDTH / total : 0, i;
 
     if (!isatty(STDERR_FILENO))
         return;
     for (i = 0; i < WIDTH; i++)
         bar[i] = i < full ? '#' : '.';
     bar[WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K%s [%s] %zu of %zu", what, bar, done, total);
+    if (total)
+        fprintf(stderr, "\r\033[K%s [%s] %zu of %zu", what, bar, done, total);
+    else
+        fprintf(stderr, "\r\033[K%s %zu", what, done);
     fflush(stderr);
     p->shown = true;
 }

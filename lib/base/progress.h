@@ -10,7 +10,7 @@ struct progress_bar {
     bool shown;
 };
 
-/* Draws "what [###...] 2000 of 100000" over itself, on stderr. */
+/* Draws "what [###...] 2000 of 100000" over itself, on stderr; total 0, unknown: "what 2000". */
 void progress_show(struct progress_bar *p, const char *what, size_t done, size_t total);
 /* Takes the line away, before anything else is written. */
 void progress_clear(struct progress_bar *p);

@@ -207,13 +207,13 @@ static int batch(struct rekey *w, const struct secret_place *place, struct row *
         sealed += rows[i].sealed != NULL;
         if (mode == COUNT && v.wanted)
             ++*(rows[i].rev ? &w->out->revisions : &w->out->resources);
-        w->done += v.wanted && mode == SEAL;
+        w->done += v.wanted && mode != COUNT;
     }
     if (rc == 0 && sealed)
         rc = write_rows(w, rows, n, e);
     for (int i = 0; i < n; i++)
         free(rows[i].sealed);
-    if (rc == 0 && mode == SEAL && w->o->progress)
+    if (rc == 0 && mode != COUNT && w->o->progress)
         w->o->progress(w->o->ctx, w->done < w->total ? w->done : w->total, w->total);
     return rc;
 }
@@ -493,9 +493,9 @@ static int run(struct rekey *w, struct err *e)
         snprintf(w->out->key, sizeof w->out->key, "%s", w->keys.v[0].id);
     else if (survey_all(w, e) < 0)
         return -1;
+    w->total = (size_t)(w->out->resources + w->out->revisions);
     if (w->o->dry_run)
         return probe(w, e);
-    w->total = (size_t)(w->out->resources + w->out->revisions);
     w->out->resources = w->out->revisions = 0;
     if (locked(w, choose, e) < 0)
         return -1;

@@ -294,35 +294,54 @@ static int number(const struct upkeep *u, const char *section, const char *key, 
     return err_set(e, FC_INVALID, "[%s] %s: must be a number, 0 or more", section, key);
 }
 
-static int collect(const struct upkeep *u, struct store *s, jv *counts, struct err *e)
+static const struct column gc_columns[] = {
+    {"REVISIONS", "revisions", COL_TEXT, false},
+    {"EVENTS", "events", COL_TEXT, false},
+    {"TEMPLATE VERSIONS", "templateVersions", COL_TEXT, false},
+    {"RENDERED SPECS", "renderedSpecs", COL_TEXT, false},
+    {"DEAD TASKS", "deadTasks", COL_TEXT, false},
+    {"TOKENS", "tokens", COL_TEXT, false},
+    {"LAST SEEN", "lastSeen", COL_TEXT, false},
+    {0},
+};
+
+/* One of the columns is done. */
+static void collected(struct upkeep *u, jv *counts, const char *name, int64_t n)
+{
+    json_seti(counts, name, n);
+    show(u, (size_t)jv_object_length(jv_copy(*counts)), LEN(gc_columns) - 1);
+}
+
+static int collect(struct upkeep *u, struct store *s, jv *counts, struct err *e)
 {
     int64_t now = now_us(), dead, old, newest, templates, n = 0;
 
+    show(u, 0, LEN(gc_columns) - 1);
     if (before(u, "gc", "dead-tasks", now, &dead, e) < 0 ||
         number(u, "gc", "templates", &templates, e) < 0 ||
         before(u, "events", "age", now, &old, e) < 0 ||
         number(u, "events", "keep", &newest, e) < 0 ||
         history_gc(s, u->conf, now, u->dry, &n, e) < 0)
         return -1;
-    json_seti(counts, "revisions", n);
+    collected(u, counts, "revisions", n);
     if (event_gc(s, old, newest, u->dry, &n, e) < 0)
         return -1;
-    json_seti(counts, "events", n);
+    collected(u, counts, "events", n);
     if ((n = gc_templates(s, now - DAY, templates, u->dry, e)) < 0)
         return -1;
-    json_seti(counts, "templateVersions", n);
+    collected(u, counts, "templateVersions", n);
     if ((n = gc_rendered(s, now - DAY, u->dry, e)) < 0)
         return -1;
-    json_seti(counts, "renderedSpecs", n);
+    collected(u, counts, "renderedSpecs", n);
     if ((n = gc_tasks(s, dead, u->dry, e)) < 0)
         return -1;
-    json_seti(counts, "deadTasks", n);
+    collected(u, counts, "deadTasks", n);
     if ((n = gc_tokens(s, now - TOKEN_KEPT, u->dry, e)) < 0)
         return -1;
-    json_seti(counts, "tokens", n);
+    collected(u, counts, "tokens", n);
     if ((n = gc_seen(s, u->dry, e)) < 0)
         return -1;
-    json_seti(counts, "lastSeen", n);
+    collected(u, counts, "lastSeen", n);
     return 0;
 }
 
@@ -341,17 +360,6 @@ static int print_one(const struct upkeep *u, const struct column *columns, jv v,
     return printer_close(p, e);
 }
 
-static const struct column gc_columns[] = {
-    {"REVISIONS", "revisions", COL_TEXT, false},
-    {"EVENTS", "events", COL_TEXT, false},
-    {"TEMPLATE VERSIONS", "templateVersions", COL_TEXT, false},
-    {"RENDERED SPECS", "renderedSpecs", COL_TEXT, false},
-    {"DEAD TASKS", "deadTasks", COL_TEXT, false},
-    {"TOKENS", "tokens", COL_TEXT, false},
-    {"LAST SEEN", "lastSeen", COL_TEXT, false},
-    {0},
-};
-
 int upkeep_gc(struct upkeep *u, struct err *e)
 {
     jv counts AUTO_JV = jv_object();
@@ -367,6 +375,7 @@ int upkeep_gc(struct upkeep *u, struct err *e)
         rc = db_exec(s.db, "VACUUM", e) < 0 ? -1 : db_exec(s.db, "ANALYZE", e);
         store_close(&s);
     }
+    progress_clear(&u->bar);
     return rc < 0 ? -1 : print_one(u, gc_columns, counts, e);
 }
 

@@ -519,7 +519,7 @@ static int page(struct import *x, int n, struct err *e)
     if (x->ended)
         return 0; /* the last transaction is run()'s */
     if (x->o->progress)
-        x->o->progress(x->o->ctx, (size_t)x->line, (size_t)x->line);
+        x->o->progress(x->o->ctx, (size_t)x->line, 0);
     if (commit(x, e) < 0)
         return -1;
     store_pause();

@@ -123,3 +123,31 @@ teardown() { fc_teardown; }
     expect 3 fc-store init -C missing.conf
     has "$stderr" missing.conf
 }
+
+# bars COMMAND FIRST: on a terminal it draws this on stderr first, and takes all of it away.
+bars() {
+    script -qec "$1 >stdout" log </dev/null >/dev/null || return
+    sed -i -e 1d -e '$d' log
+    has "$(cat log)" $'\r\e[K'"$2"
+    same $'\r\e[K' "$(tail -c 5 log | tr -d '\n')" # the last thing, but for a line break of script's
+    hasnt "$(cat stdout)" $'\e'
+    $1 2>stderr >/dev/null || return
+    same "" "$(cat stderr)"
+}
+
+@test "long work shows on a terminal how far it is, and nowhere else" {
+    needs script bsdutils
+    fc-store init >/dev/null
+    jq -nc 'range(1100) | {apiVersion: "v1beta1", kind: "Device", metadata: {name: "d\(.)"}}' >many
+    bars 'fc-apply many' 'applying ['
+    same 1100 "$(wc -l <stdout)"
+    bars 'fc-store export' 'export ['
+    cp stdout all
+    bars 'fc-store check' 'check ['
+    bars 'fc-store gc' 'gc [..............................] 0 of 7'
+    bars 'fc-history undo -n --since -1h' 'undoing ['
+    bars 'fc-delete -n device -l !x' 'deleting ['
+    store_wipe
+    fc-store init >/dev/null
+    bars 'fc-store import -n all' 'import 1000'
+}
