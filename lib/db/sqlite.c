@@ -241,15 +241,20 @@ static int seen_setup(struct sqlite *side, struct err *e)
     return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
 }
 
+static int64_t mono_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 /* The library's own waiting asks ever more seldom, and never gets through to a busy store. */
 static int wait_for_writer(void *p, int tries)
 {
     struct sqlite *d = p;
-    struct timespec now;
-    int64_t ms;
+    int64_t ms = mono_ms();
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
     if (tries == 0)
         d->waiting = ms;
     if (ms - d->waiting >= d->patience)
@@ -446,46 +451,56 @@ static int one_number(struct db *d, const char *sql, int64_t *out, struct err *e
     return rc == 1 ? 0 : -1;
 }
 
-/* The index of the log, which its users share, is a file that finds no room on a full disk. Who has
- * the store alone needs none. */
-static int go_alone(struct sqlite *d, int64_t *v, struct err *e)
+/* One look at the version, by a connection of its own that waits for nobody. The index of the log,
+ * which its users share, is a file that finds no room on a full disk; who has the store alone needs
+ * none. */
+static int look_again(struct sqlite *d, bool alone, int64_t *v, struct err *e)
 {
-    struct err why;
-    int64_t waited = 0, step = 2000 + getpid() % 16 * 500; /* us; those that ask at once part */
-
-    d->alone = true;
-    for (;; waited += step) {
-        sqlite3_close(d->h);
-        d->h = NULL;
-        why = (struct err){FC_OK, ""};
-        if (connect_to(d, SHARED, &why) == 0 &&
-            db_exec(&d->db, "PRAGMA locking_mode=EXCLUSIVE", &why) == 0 &&
-            one_number(&d->db, "PRAGMA user_version", v, &why) == 0)
-            return 0;
-        if (why.code != FC_AGAIN || waited >= DB_BUSY_MS * INT64_C(1000))
-            return err_set(e, why.code, "%s", why.msg);
-        usleep((useconds_t)step); /* the library waits for no other one who wants it alone, too */
-    }
+    sqlite3_close(d->h);
+    d->h = NULL;
+    d->alone = alone;
+    if (connect_to(d, SHARED, e) < 0)
+        return -1;
+    d->patience = 0; /* who waits with a foot in the door keeps it open for all */
+    if (alone && db_exec(&d->db, "PRAGMA locking_mode=EXCLUSIVE", e) < 0)
+        return -1;
+    return one_number(&d->db, "PRAGMA user_version", v, e);
 }
 
 /* The version, by what is the first look into the store. */
-static int first_look(struct db *db, int64_t *v, struct err *e)
+static int first_look(struct sqlite *d, int64_t *v, struct err *e)
 {
-    struct sqlite *d = of(db);
+    int64_t end = mono_ms() + d->patience;
+    unsigned seed = (unsigned)getpid();
     struct err why = {0};
+    int rc;
 
-    if (one_number(db, "PRAGMA user_version", v, &why) == 0)
-        return 0;
-    if (!d->once || d->alone || sqlite3_extended_errcode(d->h) != SQLITE_IOERR_SHMSIZE)
-        return err_set(e, why.code, "%s", why.msg);
-    return go_alone(d, v, e);
+    if (!d->once)
+        return one_number(&d->db, "PRAGMA user_version", v, e);
+    d->patience = 0;
+    rc = one_number(&d->db, "PRAGMA user_version", v, &why);
+    while (rc < 0) {
+        bool full = sqlite3_extended_errcode(d->h) == SQLITE_IOERR_SHMSIZE && !d->alone;
+
+        if (!full && (why.code != FC_AGAIN || mono_ms() >= end))
+            return err_set(e, why.code, "%s", why.msg);
+        if (!full) { /* those that ask at once part, and none holds on to it meanwhile */
+            sqlite3_close(d->h);
+            d->h = NULL;
+            seed = seed * 1103515245 + 12345;
+            usleep(1000 + (seed >> 16) % 8192);
+        }
+        rc = look_again(d, full, v, &why);
+    }
+    d->patience = DB_BUSY_MS;
+    return 0;
 }
 
 static int sqlite_schema(struct db *d, int64_t *v, struct err *e)
 {
     int64_t app, tables;
 
-    if (first_look(d, v, e) < 0 || one_number(d, "PRAGMA application_id", &app, e) < 0)
+    if (first_look(of(d), v, e) < 0 || one_number(d, "PRAGMA application_id", &app, e) < 0)
         return -1;
     if (app == APPLICATION && *v > 0)
         return 0;

@@ -150,13 +150,13 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/ FC_C
     [ "$(id -u)" = 0 ] || { echo "mounting needs root"; return 1; }
     # A mount of its own, gone with its process.
     expect 0 env T="$T" unshare -m bash -c '
-        mount -t tmpfs -o size=1m tmpfs "$HOME" && cd "$HOME" || exit 90
+        mount -t tmpfs -o size=2m tmpfs "$HOME" && cd "$HOME" || exit 90
         export FC_STORE=sqlite:$HOME/fc.db
         fc-store init && fc-apply "$T/devices.json" >/dev/null || exit 91
         sqlite3 fc.db .dump >"$T/before"
         dd if=/dev/zero of=ballast bs=4096 2>/dev/null
         # It can be read, by several at once, and be brought elsewhere.
-        for i in 1 2 3 4; do fc-select devices -o name >"$T/names$i" & done
+        for i in 1 2 3 4; do timeout 60 fc-select devices -o name >"$T/names$i" & done
         wait
         for i in 1 2 3 4; do [ "$(wc -l <"$T/names$i")" = 200 ] || exit 97; done
         for c in "fc-select devices --summary" "fc-history device/d1" "fc-render d1" "fc-store info" \
