@@ -8,9 +8,8 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/print.h"
+#include "client/verbs.h"
 #include "service/input.h"
-#include "service/preview.h"
-#include "service/session.h"
 
 enum {
     COMPLAINTS = 20, /* devices without a valid spec that are said one by one */
@@ -91,7 +90,7 @@ static int explain(struct render *r, const char *name, jv origins, struct err *e
 static int diff(struct render *r, const char *name, jv spec, struct err *e)
 {
     struct buf out AUTO_BUF = BUF_INIT;
-    int rc = preview_compare(&r->session.store, name, spec, r->colour, &out, e);
+    int rc = verb_preview_compare(&r->session, name, spec, r->colour, &out, e);
 
     if (rc <= 0)
         return rc;
@@ -139,17 +138,18 @@ static int render_all(struct render *r, const struct opts *o, struct err *e)
 {
     struct previews p = {.how = &r->preview, .each = device, .invalid = invalid, .ctx = r};
     const char *in = o->argc == 1 && !strcmp(o->argv[0], "-") ? "-" : NULL;
-    struct store *s = &r->session.store;
+    struct session *s = &r->session;
 
-    if (session_open(&r->session, e) < 0 || input_read(&r->fleets, r->files, r->nfiles, e) < 0 ||
+    if (verbs_open(s, e) < 0 || input_read(&r->fleets, r->files, r->nfiles, e) < 0 ||
         input_fleets(&r->fleets, &r->overlay, &r->preview.noverlay, e) < 0)
         return -1;
     r->preview.overlay = r->overlay;
+    p.org = s->store.org;
     if (!o->argc)
-        return preview_selected(s, &p, r->selector, e);
+        return verb_preview_selected(s, &p, r->selector, e);
     if (!in)
-        return preview_named(s, &p, o->argc, o->argv, e);
-    return input_read(&r->devices, &in, 1, e) < 0 ? -1 : preview_docs(s, &p, r->devices.docs, e);
+        return verb_preview_named(s, &p, o->argc, o->argv, e);
+    return input_read(&r->devices, &in, 1, e) < 0 ? -1 : verb_preview_docs(s, &p, r->devices.docs, e);
 }
 
 static int run(struct render *r, struct opts *o, struct err *e)
@@ -232,7 +232,7 @@ int main(int argc, char **argv)
         log_err(&e);
     input_free(&r.fleets);
     input_free(&r.devices);
-    session_close(&r.session);
+    verbs_close(&r.session);
     free(r.overlay);
     free(r.files);
     if (rc == 0)

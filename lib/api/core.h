@@ -237,6 +237,7 @@ handler_fn get_fleet, get_version_of, delete_version_of;
 handler_fn get_version, get_healthz, get_readyz, get_openapi, not_served;
 handler_fn get_auth_config, get_auth_validate, get_auth_permissions, get_auth_userinfo;
 handler_fn post_auth_token;
+handler_fn render_devices;
 
 /* FC_INVALID unless the body's metadata.name is the name in the path. */
 int same_name(const struct call *c, struct err *e);

@@ -55,6 +55,8 @@ const struct route routes[] = {
         "devices/status", VERB_GET, NULL, "Device", 0},
     {"GET", "/devices/{name}/rendered", "getRenderedDevice", get_rendered, KIND_DEVICE, DEVICE | USER,
         "devices/rendered", VERB_GET, NULL, "Device", OWN},
+    {"POST", "/render", "renderDevices", render_devices, KIND_NONE, USER, "devices/rendered",
+        VERB_GET, "RenderRequest", "RenderList", 0},
     {"GET", "/devices/{name}/lastseen", "getDeviceLastSeen", get_last_seen, KIND_DEVICE, USER,
         "devices/lastseen", VERB_GET, NULL, "DeviceLastSeen", 0},
     {"PUT", "/devices/{name}/decommission", "decommissionDevice", put_decommission, KIND_DEVICE,

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "net/client.h"
 #include "service/list.h"
+#include "service/preview.h"
 #include "service/remove.h"
 #include "service/request.h"
 #include "service/service.h"
@@ -112,5 +113,16 @@ int remote_find(struct remote *r, struct arena *a, const struct kind *k, const c
 /* All are there and undecided, or none is decided about; signed is elsewhere, d->ca is not used. */
 int remote_decide(struct remote *r, const char *const *names, size_t n, const struct decision *d,
     struct err *e);
+
+/* --- render.c: as the functions of service/preview.h ------------------------------------------- */
+
+int remote_preview_named(struct remote *r, const struct previews *p, int argc, char **argv,
+    struct err *e);
+int remote_preview_selected(struct remote *r, const struct previews *p, const char *selector,
+    struct err *e);
+int remote_preview_docs(struct remote *r, const struct previews *p, const struct docs *docs,
+    struct err *e);
+int remote_preview_compare(struct remote *r, const char *name, jv spec, bool colour,
+    struct buf *out, struct err *e);
 
 #endif

@@ -121,3 +121,31 @@ int verb_pending(struct session *s, const char ***names, size_t *n, struct err *
     *n = p.n;
     return rc;
 }
+
+int verb_preview_named(struct session *s, const struct previews *p, int argc, char **argv,
+    struct err *e)
+{
+    return s->remote ? remote_preview_named(s->remote, p, argc, argv, e) :
+        preview_named(&s->store, p, argc, argv, e);
+}
+
+int verb_preview_selected(struct session *s, const struct previews *p, const char *selector,
+    struct err *e)
+{
+    return s->remote ? remote_preview_selected(s->remote, p, selector, e) :
+        preview_selected(&s->store, p, selector, e);
+}
+
+int verb_preview_docs(struct session *s, const struct previews *p, const struct docs *docs,
+    struct err *e)
+{
+    return s->remote ? remote_preview_docs(s->remote, p, docs, e) :
+        preview_docs(&s->store, p, docs, e);
+}
+
+int verb_preview_compare(struct session *s, const char *name, jv spec, bool colour,
+    struct buf *out, struct err *e)
+{
+    return s->remote ? remote_preview_compare(s->remote, name, spec, colour, out, e) :
+        preview_compare(&s->store, name, spec, colour, out, e);
+}

@@ -8,6 +8,7 @@
 #define FC_CLIENT_VERBS_H
 
 #include "service/list.h"
+#include "service/preview.h"
 #include "service/remove.h"
 #include "service/request.h"
 #include "service/service.h"
@@ -39,5 +40,14 @@ int verb_decide(struct session *s, const char *const *names, size_t n, const str
     struct err *e);                                                       /* request_decide */
 /* Appends the names of the enrollment requests that nobody has decided about; in s->arena. */
 int verb_pending(struct session *s, const char ***names, size_t *n, struct err *e);
+/* preview_named, _selected, _docs, and preview_compare */
+int verb_preview_named(struct session *s, const struct previews *p, int argc, char **argv,
+    struct err *e);
+int verb_preview_selected(struct session *s, const struct previews *p, const char *selector,
+    struct err *e);
+int verb_preview_docs(struct session *s, const struct previews *p, const struct docs *docs,
+    struct err *e);
+int verb_preview_compare(struct session *s, const char *name, jv spec, bool colour,
+    struct buf *out, struct err *e);
 
 #endif

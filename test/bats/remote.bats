@@ -228,6 +228,65 @@ fleet/shops created"
     fc-select enrollmentrequest/eeeeeeee -q .status.certificate -o name | openssl x509 -noout
 }
 
+@test "fc-render" {
+    devices 250 >d.json
+    jq -c 'if .metadata.name == "d-1002" then .spec.config = [{name: "own", inline:
+        [{path: "/etc/own", content: "x"}]}] elif .metadata.name == "d-1006" then
+        del(.metadata.labels.number) else . end' d.json >e.json
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Fleet", metadata: {name: "shops"}, spec:
+        {selector: {matchLabels: {site: "berlin"}}, template: {spec: {os: {image: "quay.io/x/os:1"},
+        config: [{name: "n", inline: [{path: "/n", content: "{{ .metadata.labels.number }}"}]}]}}}}' \
+        >fleet.json
+    fc-apply e.json fleet.json >/dev/null
+    fc-work drain >/dev/null
+    sed 's/os:1/os:2/' fleet.json >v2.json
+
+    both fc-render d-1002
+    has "$output" "quay.io/x/os:1"
+    both fc-render device/d-1001 d-1002 -o yaml
+    both fc-render d-1001 nobody d-1002
+    same 3 "$status"
+    both fc-render fleet/x
+    same 2 "$status"
+    both fc-render -a
+    same 249 "${#lines[@]}"
+    same 6 "$status"
+    both fc-render -l site=paris -q .spec
+    both fc-render -l 'site in'
+    both fc-render -l site=berlin,number=n4 -f v2.json
+    has "$output" os:2
+    both fc-render d-1002 --explain
+    has "$output" '"os":"Fleet/shops@v1"'
+    both fc-render d-1002 --explain -o table
+    both fc-render --latest --explain d-1004 -f v2.json
+    both fc-render --diff d-1002
+    same 0 "$status"
+    both fc-render --diff -f v2.json -l site=berlin
+    same 6 "$status"
+    both fc-render --diff -f v2.json d-1004
+    same 1 "$status"
+    has "$output" "+++ device/d-1004 would get"
+    both fc-render --diff -f v2.json -o name d-1004 d-1001
+    both fc-render --diff nobody
+    # Documents, of devices that are there and of others.
+    { cat e.json; sed 's/d-1/x-1/' e.json; } >more.json
+    run --separate-stderr fc-render - <more.json
+    local out=$output err=$stderr code=$status
+    run --separate-stderr fc-render -S "$API_URL" - <more.json
+    same "$code $err $out" "$status $stderr $output"
+    same 498 "${#lines[@]}"
+    jq -c '.spec.os.image = 5' d.json >bad.json
+    run --separate-stderr fc-render -S "$API_URL" - <bad.json
+    same 6 "$status"
+    has "$stderr" "(stdin):1: spec.os.image: must be a string"
+    # What the route itself refuses.
+    answers 400 admin /api/v1/render --json '{"names":["a"],"labelSelector":"a"}'
+    answers 400 admin /api/v1/render --json '{"nmaes":["a"]}'
+    answers 400 admin /api/v1/render --json '{"devices":[{"kind":"Device"}]}'
+    answers 400 admin /api/v1/render --json '{"fleets":[{"kind":"Fleet"}]}'
+    answers 401 bootstrap /api/v1/render --json '{"names":["d-1001"]}'
+}
+
 @test "every other command refuses an API by name" {
     local line
 
