@@ -4,6 +4,7 @@
 
 load helpers
 load api
+load agent
 
 setup() {
     fc_setup
@@ -335,4 +336,114 @@ END
     expect 3 fc-select -C <(sed 's/admin.key/nothing.key/' "$FC_CONF") -S "$API_URL" devices
     expect 6 fc-select -S https://user@localhost devices
     expect 7 fc-select -S "https://127.0.0.1:1" devices
+}
+
+# from_fake STATUS TEXT COMMAND ...: what it says about the answer that is there.
+from_fake() {
+    local want=$1 text=$2
+
+    expect "$want" "$3" -S "$FAKE_URL" "${@:4}"
+    same 1 "${#stderr_lines[@]}"
+    has "$stderr" "$text"
+}
+
+@test "answers that are none, hostile ones, and a server that is busy" {
+    local device='{"kind": "Device", "metadata": {"name": "x"}}'
+
+    stop "$API_PID"
+    fake_api
+    # Of something else, or cut off.
+    TYPE=text/html answer 200 <<<'<html>'
+    from_fake 1 "is it the URL of an API?" fc-select device/x
+    TYPE=text/html answer 404 <<<'<html>'
+    from_fake 1 "is it the URL of an API?" fc-select device/x
+    answer 200 <<<'{"kind": "Dev'
+    from_fake 1 "the answer is not JSON: 1:" fc-select device/x
+    answer 200 <<<'{"kind": "Device", "kind": "Fleet"}'
+    from_fake 1 "duplicate key" fc-select device/x
+    answer 302 <<<'{}'
+    from_fake 1 "the server redirects (status 302), which is not followed" fc-select device/x
+    printf 'Status: 200\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n' >answer
+    gzip -c <<<"$device" >>answer
+    from_fake 1 "compressed" fc-select device/x
+    { printf 'Status: 200\r\nContent-Type: application/json\r\n\r\n"'
+        head -c 17000000 /dev/zero | tr '\0' x; } >answer
+    from_fake 1 "the answer is larger than 16777216 bytes" fc-select device/x
+    from_fake 1 "the answer is larger than 16777216 bytes" fc-select devices --limit 2
+    answer 200 <<<'{"result": "fine"}'
+    from_fake 1 "the API answered with a document that is no Device" fc-select device/x
+    from_fake 1 "the API answered with a document that is no DeviceList" fc-select devices
+    from_fake 1 "without a summary" fc-select devices --count
+    from_fake 1 "no rendering" fc-render x
+    from_fake 1 "no list of labels" fc-select labels
+    # Of something that was not asked for.
+    answer 200 <<<"$device"
+    from_fake 1 'the API answered with Device "x", which was not asked for' fc-select device/y
+    from_fake 1 'was not asked for' fc-delete -y device/y
+    jq -nc --argjson d "$device" '$d | .metadata.name = "../\u001b[31m\n"' | answer 200
+    from_fake 1 'Device "../?[31m?", which was not asked for' fc-select device/y
+    jq -c '{kind: "DeviceList", metadata: {}, items: [.]}' <<<"$device" | answer 200
+    from_fake 2 "does not know --rendered" fc-select devices --rendered
+    jq -c '{kind: "DeviceList", metadata: {continue: "a"}, items: [.]}' <<<"$device" | answer 200
+    from_fake 1 "a list that was not asked for" fc-select devices
+    jq -c '{kind: "DeviceList", metadata: {continue: "a"}, items: []}' <<<"$device" | answer 200
+    from_fake 1 "a list that was not asked for" fc-select devices
+    jq -c '{kind: "DeviceList", metadata: {}, items: [., ., .]}' <<<"$device" | answer 200
+    from_fake 1 "a list that was not asked for" fc-select devices --limit 2
+    answer 200 <<<'["a", 1]'
+    from_fake 1 "a label that is none" fc-select labels
+    # Refusals: by their statuses, on one line.
+    refusal 401 "token expired" | answer 401
+    from_fake 5 "token expired" fc-select devices
+    refusal 409 $'a\nfc-apply: done \e[1m' | answer 409
+    from_fake 4 '(stdin):1: a?fc-apply: done ?[1m' fc-apply <<<'{"apiVersion": "flightctl.io/v1beta1",
+        "kind": "Device", "metadata": {"name": "x"}, "spec": {}}'
+    refusal 405 "method not allowed" | answer 405
+    from_fake 1 "method not allowed" fc-select devices
+    # Busy: it is asked again, but not for ever.
+    echo 'patience = 1' >>"$FC_CONF"
+    printf 'Status: 429\r\nContent-Type: application/json\r\nRetry-After: 3600\r\n\r\n{}' >answer
+    : >requests
+    from_fake 7 "the server answered 429" fc-select device/x
+    same 1 "$(wc -l <requests)"
+    refusal 503 "the store is busy" | answer 503
+    from_fake 7 "the store is busy" fc-select device/x
+    [ "$(wc -l <requests)" -ge 3 ]
+    sed -i s/patience.*/patience=60/ "$FC_CONF"
+    : >requests
+    background "$T/out" fc-select -S "$FAKE_URL" device/x -o name
+    wait_for test -s requests
+    answer 200 <<<"$device"
+    wait "$PID"
+    same device/x "$(cat out)"
+    # It is there, but says nothing.
+    echo 'timeout = 1' >>"$FC_CONF"
+    touch hold
+    from_fake 7 "timed out" fc-select device/x
+    rm hold
+}
+
+@test "killed in the middle of a long run, and run again" {
+    devices 600 >d.json
+    background "$T/out" fc-apply -S "$API_URL" d.json
+    some() { [ "$(fc-select devices --count)" -gt 20 ]; }
+    wait_for some
+    kill -9 "$PID"
+    wait "$PID" || :
+    expect 0 fc-apply -S "$API_URL" d.json
+    same "600 device/d-1000 device/d-1599" "$(wc -l <<<"$output") $(sed -n '1s/ .*//p' <<<"$output"
+        ) $(sed -n '$s/ .*//p' <<<"$output")"
+    has "$output" unchanged
+    same 600 "$(fc-select devices --count)"
+    # The server goes while it is at work, and comes back.
+    jq -c '.metadata.labels.site = "rome"' d.json >e.json
+    background "$T/out2" fc-apply -S "$API_URL" e.json
+    some() { [ "$(fc-select devices -l site=rome --count)" -gt 20 ]; }
+    wait_for some
+    stop "$API_PID"
+    background "$T/api.log" activate -l "127.0.0.1:$API_PORT" "$BUILD/bin/fc-api" -t \
+        --certificate "$T/server.crt" --key "$T/server.key"
+    WAIT_FOR=60 wait_for grep -q "device/d-1599 " "$T/out2"
+    same 600 "$(wc -l <"$T/out2")"
+    same 600 "$(fc-select devices -l site=rome --count)"
 }
