@@ -44,8 +44,8 @@ struct command {
 enum { OPT_STORE = 'S', OPT_CONF = 'C', OPT_OUTPUT = 'o', OPT_FILTER = 'q', OPT_DRY = 'n',
     OPT_ORG = 0x100, OPT_FIRST = 0x110 /* ids of a command's own long options start here */ };
 #define OPTS_STORE \
-    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH or postgres://... " \
-        "(default: FC_STORE, then the configuration)"}, \
+    {OPT_STORE, "store", "URL", "file", "store: sqlite:PATH, postgres://... or " \
+        "https://... (default: FC_STORE, then the configuration)"}, \
     {OPT_CONF, "config", "FILE", "file", "read this configuration file only"}, \
     {OPT_ORG, "org", "NAME", NULL, "organization (default: FC_ORG, then the default one)"}
 #define OPTS_OUTPUT \

@@ -62,28 +62,6 @@ void table_free(struct table *t)
 
 /* --- cells -------------------------------------------------------------------------------- */
 
-/* Characters that would move the cursor, hide or reorder what follows. */
-static bool unprintable(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-        (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
-}
-
-static void add_clean(struct buf *b, const char *s, size_t n)
-{
-    uint32_t cp;
-    size_t k;
-
-    for (; n; s += k, n -= k) {
-        k = utf8_next(s, n, &cp);
-        if (!k || unprintable(cp)) {
-            buf_addc(b, '?');
-            k = k ? k : 1;
-        } else
-            buf_add(b, s, k);
-    }
-}
-
 static void add_text(struct buf *b, jv v)
 {
     struct buf json AUTO_BUF = BUF_INIT;
@@ -91,7 +69,7 @@ static void add_text(struct buf *b, jv v)
 
     switch (jv_get_kind(v)) {
     case JV_KIND_STRING:
-        add_clean(b, jv_string_value(v), (size_t)jv_string_length_bytes(jv_copy(v)));
+        text_clean(b, jv_string_value(v), (size_t)jv_string_length_bytes(jv_copy(v)));
         return;
     case JV_KIND_ARRAY:
         n = jv_array_length(jv_copy(v));
@@ -114,7 +92,7 @@ static void add_text(struct buf *b, jv v)
         break;
     }
     json_canon(&json, v);
-    add_clean(b, json.p, json.len);
+    text_clean(b, json.p, json.len);
 }
 
 static void add_ago(struct buf *b, jv v, int64_t now)

@@ -252,6 +252,28 @@ size_t utf8_next(const char *str, size_t n, uint32_t *cp)
     return *cp < 0x10000 || *cp > 0x10ffff ? 0 : 4;
 }
 
+/* Characters that would move the cursor, hide or reorder what follows. */
+static bool unprintable(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+        (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+void text_clean(struct buf *b, const char *s, size_t n)
+{
+    uint32_t cp;
+    size_t k;
+
+    for (; n; s += k, n -= k) {
+        k = utf8_next(s, n, &cp);
+        if (!k || unprintable(cp)) {
+            buf_addc(b, '?');
+            k = k ? k : 1;
+        } else
+            buf_add(b, s, k);
+    }
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
     uint32_t cp;

@@ -33,6 +33,9 @@ int64_t duration_parse(const char *s);
 
 /* Length and code point of the UTF-8 sequence that s begins with; 0: none, or n is 0. */
 size_t utf8_next(const char *s, size_t n, uint32_t *cp);
+/* Appends foreign text for a terminal: a '?' for each character that would move the cursor, hide or
+ * reorder what follows, and for what is not UTF-8. */
+void text_clean(struct buf *b, const char *s, size_t n);
 bool utf8_valid(const char *s, size_t n); /* no surrogates, no overlong forms, NUL allowed */
 
 /* DNS subdomain (RFC 1123), at most 253 bytes: names of resources. */

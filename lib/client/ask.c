@@ -69,6 +69,7 @@ static int refused(const struct remote *r, const struct client_response *in, jv 
     static const char api[] = "API Error: ";
     const char *kind = json_str(doc, "kind"), *message = json_str(doc, "message");
     enum fc_code code = status_code(in->status);
+    struct buf text AUTO_BUF = BUF_INIT;
 
     if (!kind || strcmp(kind, "Status") || !message) {
         if (code != FC_AGAIN && code != FC_DENIED)
@@ -77,9 +78,10 @@ static int refused(const struct remote *r, const struct client_response *in, jv 
     }
     if (strncmp(message, api, sizeof api - 1) == 0)
         message += sizeof api - 1;
+    text_clean(&text, *message ? message : "refused", strlen(*message ? message : "refused"));
     if (code == FC_AGAIN || code == FC_FAIL || code == FC_DENIED)
-        return err_set(e, code, "%s: %s", r->server, *message ? message : "refused");
-    return err_set(e, code, "%s", *message ? message : "refused");
+        return err_set(e, code, "%s: %s", r->server, text.p);
+    return err_set(e, code, "%s", text.p);
 }
 
 static int understand(struct remote *r, struct client_response *in,
@@ -185,8 +187,12 @@ int remote_check(const struct kind *k, const char *name, jv doc, struct err *e)
         return err_set(e, FC_FAIL, "the API answered with a document that is no %s", k->name);
     if (slash)
         name = slash + 1;
-    if (!is || !is_dns_subdomain(is) || (name && strcmp(is, name)))
+    if (!is || !is_dns_subdomain(is) || (name && strcmp(is, name))) {
+        struct buf text AUTO_BUF = BUF_INIT;
+
+        text_clean(&text, is ? is : "", is ? strlen(is) : 0);
         return err_set(e, FC_FAIL, "the API answered with %s \"%s\", which was not asked for",
-            k->name, is ? is : "");
+            k->name, text.p ? text.p : "");
+    }
     return 0;
 }

@@ -5,8 +5,9 @@
 struct removal {
     const struct targets *t;
     const struct remove_options *o;
-    const struct target **there; /* those that exist */
-    size_t n, done;
+    bool *goes;                  /* remove_along */
+    const struct target **there, **along; /* those that exist; along: with another one */
+    size_t n, nalong, done;
 };
 
 static int make_get(void *ctx, size_t i, struct remote_request *q, struct err *e)
@@ -30,7 +31,10 @@ static int got(void *ctx, size_t i, const struct remote_answer *a, const struct 
         return m->o->ignore_missing ? 0 : target_missing(t->kind, t->name, e);
     if (why->code != FC_OK)
         return err_set(e, why->code, "%s", why->msg);
-    m->there[m->n++] = t;
+    if (m->goes[i])
+        m->along[m->nalong++] = t;
+    else
+        m->there[m->n++] = t;
     return remote_check(t->kind, t->name, a->doc, e);
 }
 
@@ -44,12 +48,12 @@ static int make_delete(void *ctx, size_t i, struct remote_request *q, struct err
     return 0;
 }
 
-static void tell(struct removal *m, size_t i)
+static void tell(struct removal *m, const struct target *t)
 {
     m->done++;
-    m->o->each(m->o->ctx, m->there[i]->kind, m->there[i]->name);
+    m->o->each(m->o->ctx, t->kind, t->name);
     if (m->o->progress)
-        m->o->progress(m->o->ctx, i + 1, m->n);
+        m->o->progress(m->o->ctx, m->done, m->n + m->nalong);
 }
 
 /* What is not there any more is what was wanted: it may be that our first try came through. */
@@ -61,7 +65,7 @@ static int deleted(void *ctx, size_t i, const struct remote_answer *a, const str
     (void)a;
     if (why->code != FC_OK && why->code != FC_NOTFOUND)
         return err_set(e, why->code, "%s", why->msg);
-    tell(m, i);
+    tell(m, m->there[i]);
     return 0;
 }
 
@@ -79,7 +83,8 @@ static int delete_all(struct remote *r, struct removal *m, struct err *e)
 int remote_remove(struct remote *r, const struct targets *t, const struct remove_options *o,
     struct err *e)
 {
-    struct removal m = {.t = t, .o = o, .there = xcalloc(t->n + 1, sizeof *m.there)};
+    struct removal m = {.t = t, .o = o, .goes = remove_along(t),
+        .there = xcalloc(t->n + 1, sizeof *m.there), .along = xcalloc(t->n + 1, sizeof *m.along)};
     struct remote_batch look = {.n = t->n, .make = make_get, .done = got, .ctx = &m};
     int rc = 0;
 
@@ -91,7 +96,11 @@ int remote_remove(struct remote *r, const struct targets *t, const struct remove
     if (rc == 0 && !o->dry_run)
         rc = delete_all(r, &m, e);
     for (size_t i = 0; rc == 0 && o->dry_run && i < m.n; i++)
-        tell(&m, i);
+        tell(&m, m.there[i]);
+    for (size_t i = 0; rc == 0 && i < m.nalong; i++)
+        tell(&m, m.along[i]);
+    free(m.goes);
+    free(m.along);
     free(m.there);
     return rc;
 }

@@ -46,12 +46,21 @@ static void find_fleets(struct along *v)
     qsort(v->fleets, v->n, sizeof *v->fleets, by_text);
 }
 
-static bool goes_along(const struct along *v, const struct target *t)
+bool *remove_along(const struct targets *t)
 {
-    const char *slash = t->kind->flags & KIND_CHILD ? strchr(t->name, '/') : NULL;
-    char *fleet AUTO_FREE = slash ? xstrndup(t->name, (size_t)(slash - t->name)) : NULL;
+    bool *goes = xcalloc(t->n + 1, sizeof *goes);
+    struct along v = {.all = t};
 
-    return fleet && v->n && bsearch(&fleet, v->fleets, v->n, sizeof *v->fleets, by_text);
+    find_fleets(&v);
+    for (size_t i = 0; i < t->n; i++) {
+        const struct target *it = &t->v[i];
+        const char *slash = it->kind->flags & KIND_CHILD ? strchr(it->name, '/') : NULL;
+        char *fleet AUTO_FREE = slash ? xstrndup(it->name, (size_t)(slash - it->name)) : NULL;
+
+        goes[i] = fleet && v.n && bsearch(&fleet, v.fleets, v.n, sizeof *v.fleets, by_text);
+    }
+    free(v.fleets);
+    return goes;
 }
 
 /* All must be there. What goes along with another target comes into *along, else into *alone. */
@@ -59,18 +68,16 @@ static int sort_out(struct store *s, const struct targets *t, const struct remov
     struct targets *alone, struct targets *along, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
-    struct along v = {.all = t};
+    bool *goes AUTO_FREE = remove_along(t);
     int rc = 0;
 
-    find_fleets(&v);
     for (size_t i = 0; i < t->n && rc >= 0; i++) {
         const struct kind *k = t->v[i].kind;
 
         if ((rc = remove_check(k, e)) == 0 && (rc = exists(s, a, &t->v[i], o, e)) >= 0)
-            targets_add(rc && goes_along(&v, &t->v[i]) ? along : alone, k, t->v[i].name);
+            targets_add(rc && goes[i] ? along : alone, k, t->v[i].name);
         arena_reset(a);
     }
-    free(v.fleets);
     return rc < 0 ? -1 : 0;
 }
 

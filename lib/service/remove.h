@@ -22,6 +22,8 @@ enum {
 
 /* May resources of the kind be deleted? FC_USAGE. */
 int remove_check(const struct kind *k, struct err *e);
+/* Which of the targets are template versions of a fleet among them; the caller frees. */
+bool *remove_along(const struct targets *t);
 /* A template version whose fleet is a target, too, goes along with that and is told of last.
  * Nothing is deleted unless all exist (FC_NOTFOUND names the first that does not). Up to
  * REMOVE_SMALL it is all or nothing; the error of a later chunk names the last deleted one. */

@@ -141,6 +141,15 @@ fleet/shops created"
     fc-select device/d-1007 >back.json
     again fc-apply back.json
     has "$output" unchanged
+    jq -nc '{apiVersion: "flightctl.io/v1beta1", kind: "Repository", metadata: {name: "r"}, spec: {type: "git",
+        url: "https://git.example.com/x", httpConfig: {username: "u", password: "hunter2"}}}' >r.json
+    again fc-apply r.json
+    again fc-apply r.json
+    same "repository/r unchanged" "$output"
+    hasnt "$(fc-select -S "$API_URL" repository/r)" hunter2
+    fc-select -S "$API_URL" repository/r | sed 's/hunter2/x/' >masked.json
+    again fc-apply -n masked.json
+    same "repository/r unchanged (dry run)" "$output"
     # What is wrong is said here, and nothing is sent.
     jq -c 'if .metadata.name == "d-1005" then .spec.os.image = 5 elif .metadata.name == "d-1006"
         then .metadata.labels["a b"] = "" else .metadata.labels.new = "x" end' d.json >bad.json
@@ -170,6 +179,11 @@ fleet/shops created"
     again fc-delete device d-1000 nobody -y -n --ignore-missing
     again fc-delete -y -f some.json
     same 3 "${#lines[@]}"
+    again fc-delete -n templateversion/trains/v1 device/d-1011 fleet/trains
+    again fc-delete -y templateversion/trains/v1 device/d-1011 fleet/trains
+    same "templateversion/trains/v1 deleted" "${lines[2]}"
+    again fc-delete -y templateversion/shops/v1
+    same 4 "$status"
     again fc-delete -y device/d-1010 fleet/shops -m why
     again fc-delete -y devices -l site=paris
     again fc-delete -y devices -l site=paris
@@ -395,8 +409,8 @@ from_fake() {
     # Refusals: by their statuses, on one line.
     refusal 401 "token expired" | answer 401
     from_fake 5 "token expired" fc-select devices
-    refusal 409 $'a\nfc-apply: done \e[1m' | answer 409
-    from_fake 4 '(stdin):1: a?fc-apply: done ?[1m' fc-apply <<<'{"apiVersion": "flightctl.io/v1beta1",
+    refusal 409 $'a\nfc-apply: done \e[1m\u009b1m\u202e' | answer 409
+    from_fake 4 '(stdin):1: a?fc-apply: done ?[1m?1m?' fc-apply <<<'{"apiVersion": "flightctl.io/v1beta1",
         "kind": "Device", "metadata": {"name": "x"}, "spec": {}}'
     refusal 405 "method not allowed" | answer 405
     from_fake 1 "method not allowed" fc-select devices

@@ -1,5 +1,5 @@
 # fish completion of fc-apply
-complete -c fc-apply -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-apply -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-apply -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-apply -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-apply -s f -l file -r -F -d 'documents: a file, a folder of them, or - for standard input; may be repeated'

@@ -1,5 +1,5 @@
 # fish completion of fc-delete
-complete -c fc-delete -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-delete -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-delete -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-delete -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-delete -s f -l file -r -F -d 'delete what these documents describe: a file, a folder, or - for standard input; may be repeated'

@@ -1,5 +1,5 @@
 # fish completion of fc-history
-complete -c fc-history -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-history -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-history -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-history -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-history -l diff -d 'what changed, by the last change or the revisions given; status 1: something did'

@@ -1,5 +1,5 @@
 # fish completion of fc-patch
-complete -c fc-patch -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-patch -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-patch -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-patch -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-patch -s f -l file -r -F -d 'a patch, or - for standard input; may be repeated'

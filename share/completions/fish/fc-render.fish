@@ -1,5 +1,5 @@
 # fish completion of fc-render
-complete -c fc-render -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-render -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-render -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-render -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-render -s a -l all -d 'every device (default with --diff -f)'

@@ -1,5 +1,5 @@
 # fish completion of fc-rollout
-complete -c fc-rollout -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-rollout -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-rollout -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-rollout -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-rollout -s h -l help -d 'show this text'

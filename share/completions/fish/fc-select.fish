@@ -1,5 +1,5 @@
 # fish completion of fc-select
-complete -c fc-select -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-select -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-select -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-select -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-select -s l -l selector -x -d 'those with these labels: site=berlin,!test,tier in (a,b)'

@@ -1,5 +1,5 @@
 # fish completion of fc-watch
-complete -c fc-watch -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-watch -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-watch -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-watch -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-watch -s l -l selector -x -d 'resources with these labels: site=berlin,!test'

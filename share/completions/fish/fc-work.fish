@@ -1,5 +1,5 @@
 # fish completion of fc-work
-complete -c fc-work -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-work -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
 complete -c fc-work -s C -l config -r -F -d 'read this configuration file only'
 complete -c fc-work -l org -x -d 'organization (default: FC_ORG, then the default one)'
 complete -c fc-work -s h -l help -d 'show this text'
