@@ -38,7 +38,7 @@ END
     CSR=$(cat c1.csr)
     export CSR
     fc-api --openapi >openapi.json
-    jq -c --argjson seed "${RANDOM_SEED:-1}" --argjson count 3400 -f "$TOP/test/bats/random.jq" \
+    jq -c --argjson seed "${RANDOM_SEED:-1}" --argjson count 3800 -f "$TOP/test/bats/random.jq" \
         openapi.json | head -3000 >asked
     same 3000 "$(wc -l <asked)"
     jq -r --arg url "$API_URL" --arg ca "$FC_STATE/ca/ca.crt" '
