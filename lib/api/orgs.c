@@ -28,8 +28,8 @@ static int add_organization(struct call *c, const struct right *in, struct err *
         return rc;
     time_format(r.created, at);
     buf_printf(b, "%s{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":"
-        "{\"creationTimestamp\":\"%s\",\"name\":\"%s\"},\"spec\":",
-        b->p[b->len - 1] == '[' ? "" : ",", k->name, at, in->uid);
+        "{\"annotations\":{\"" ORG_NAME "\":\"%s\"},\"creationTimestamp\":\"%s\",\"name\":\"%s\"},"
+        "\"spec\":", b->p[b->len - 1] == '[' ? "" : ",", k->name, r.name, at, in->uid);
     write_spec(b, r.spec);
     buf_addc(b, '}');
     return 0;

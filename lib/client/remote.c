@@ -89,7 +89,8 @@ static int read_settings(struct remote *r, const struct conf *conf, struct err *
     return 0;
 }
 
-/* Names are for people: the API knows organizations by their uids. */
+/* Names are for people: APIs know organizations by their uids, and other servers than ours show
+ * no more than a name to display. */
 static int find_org(struct remote *r, const char *org, struct err *e)
 {
     struct remote_request q = {.method = "GET"};
@@ -110,14 +111,13 @@ static int find_org(struct remote *r, const char *org, struct err *e)
         return err_wrap(e, "organization \"%.64s\"", org);
     if (jv_get_kind(items) == JV_KIND_ARRAY)
         jv_array_foreach(items, i, item) {
-            jv meta AUTO_JV = json_get(item, "metadata"), notes AUTO_JV = json_get(meta,
-                "annotations");
-            const char *name = json_str(meta, "name"), *shown = json_str(item, "spec.displayName");
-            jv uid AUTO_JV = json_get(notes, ORG_UID);
-            const char *id = jv_get_kind(uid) == JV_KIND_STRING ? jv_string_value(uid) : name;
+            const char *id = json_str(item, "metadata.name");
+            const char *shown = json_str(item, "spec.displayName");
+            jv notes AUTO_JV = json_at(item, "metadata.annotations"), own AUTO_JV = json_get(notes,
+                ORG_NAME);
+            bool named = jv_get_kind(own) == JV_KIND_STRING && !strcmp(jv_string_value(own), org);
 
-            if (!r->org && name && (!strcmp(name, org) || (shown && !strcmp(shown, org))) &&
-                is_uuid(id))
+            if (!r->org && id && is_uuid(id) && (named || (shown && !strcmp(shown, org))))
                 r->org = xstrdup(id);
             jv_free(item);
         }

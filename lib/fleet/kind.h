@@ -13,6 +13,8 @@
 #define API_VERSION "flightctl.io/v1beta1"
 /* The annotation that shows the uid of an organization, by which certificates name it. */
 #define ORG_UID "organization-controller/uid"
+/* Where clients know organizations by their uid alone: the one that shows the name. */
+#define ORG_NAME "organization-controller/name"
 
 /* Numbers are stored in databases: never renumber. */
 enum kind_id {

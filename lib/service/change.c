@@ -38,7 +38,8 @@ static const char *canon_of(struct arena *a, jv v, const char *key, const char *
 bool change_is_view(const char *annotation)
 {
     return strncmp(annotation, "device-controller/", 18) == 0 ||
-        strncmp(annotation, "fleet-controller/", 17) == 0 || strcmp(annotation, ORG_UID) == 0;
+        strncmp(annotation, "fleet-controller/", 17) == 0 || strcmp(annotation, ORG_UID) == 0 ||
+        strcmp(annotation, ORG_NAME) == 0;
 }
 
 /* Adds the system's annotations, or all others. from: borrowed. */

@@ -337,6 +337,30 @@ END
     FC_STATE=$T/other fc-sign admin -o "$T/stranger" stranger >/dev/null
     sed 's/admin/stranger/' "$FC_CONF" >stranger.conf
     expect 5 fc-select -C stranger.conf -S "$API_URL" devices
+    # What a login has left, once it is over.
+    expires() {
+        jq -n --arg url "$API_URL" --arg at "$1" '{($url): {token: "x", expires: $at}}' \
+            >"$FC_STATE/credentials.json"
+        chmod 600 "$FC_STATE/credentials.json"
+    }
+    expires 2026-01-01T00:00:00Z
+    expect 5 fc-select -C none.conf -S "$API_URL" devices
+    has "$stderr" "the token has expired: fc-login gets another"
+    expires 2999-01-01T00:00:00Z
+    expect 5 fc-select -C none.conf -S "$API_URL" devices
+    hasnt "$stderr" "expired"
+    rm "$FC_STATE/credentials.json"
+    # A token of ours, from a file: what its role may, and no more.
+    fc-sign token issue -r viewer alice >token 2>/dev/null
+    expect 0 fc-select -C token.conf -S "$API_URL" devices
+    expect 5 fc-apply -C token.conf -S "$API_URL" <<<'{"apiVersion": "flightctl.io/v1beta1",
+        "kind": "Device", "metadata": {"name": "x"}, "spec": {}}'
+    # The organization: by its name, by its uid.
+    both fc-select devices --org default
+    both fc-select devices --org 00000000-0000-0000-0000-000000000000
+    both fc-select devices --org nobody
+    same 3 "$status"
+    expect 5 fc-select -S "$API_URL" devices --org 11111111-0000-0000-0000-000000000000
     # The server's certificate: of another authority, of another name.
     sed "s|^ca-file.*|ca-file = $T/other/ca/ca.crt|" "$FC_CONF" >other.conf
     expect 5 fc-select -C other.conf -S "$API_URL" devices
