@@ -213,13 +213,17 @@ tampered() {
     has "$body" "was revoked"
 }
 
-# cgi STATUS PATH VARIABLE=VALUE ...: a request as a web server makes it; sets body.
+# cgi STATUS PATH VARIABLE=VALUE ...: a request as a web server makes it, at the time AT if that is
+# set; sets body.
 cgi() {
     local want=$1 path=$2
 
     shift 2
-    env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI="/api/v1$path" "$@" fc-api \
-        </dev/null >answer 2>err || { cat err; return 1; }
+    (
+        # shellcheck disable=SC2163 # names and values
+        export GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI="/api/v1$path" "$@"
+        if [ -n "${AT:-}" ]; then at_time "$AT" fc-api; else fc-api; fi
+    ) </dev/null >answer 2>err || { cat err; return 1; }
     body=$(sed '1,/^\r*$/d' answer)
     same "$want" "$(sed -n 's/^Status: \([0-9]*\).*/\1/p' answer)" || { echo "$path: $body"; cat err; return 1; }
 }
@@ -236,11 +240,11 @@ moment() { date -d "@$((issued + $1))" '+@%F %T'; }
     cgi 403 /devices/x HTTP_AUTHORIZATION="bearer $token" REQUEST_METHOD=DELETE
     # The clocks of others may differ by a minute.
     issued=$(part 2 "$token" | jq .iat)
-    at_time "$(moment 3655)" cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
-    at_time "$(moment 3661)" cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    AT=$(moment 3655) cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    AT=$(moment 3661) cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
     has "$body" "has expired"
-    at_time "$(moment -55)" cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
-    at_time "$(moment -70)" cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    AT=$(moment -55) cgi 200 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
+    AT=$(moment -70) cgi 401 /auth/validate HTTP_AUTHORIZATION="Bearer $token"
     has "$body" "is not valid yet"
 
     echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Organization","metadata":{"name":"acme"},"spec":{
