@@ -22,6 +22,8 @@
 const struct dump_record dump_records[DUMP_RECORDS] = {
     [DUMP_ORGANIZATION] = {"organization", SQL_dump_organization, SQL_COUNT,
         MEMBERS(RESOURCE_MEMBERS), {0}, 0},
+    [DUMP_DELETED] = {"deletedOrganization", SQL_dump_deleted, SQL_COUNT,
+        MEMBERS(TEXT("name"), TEXT("uid"), OTHER("number", M_KEY)), {0}, 0},
     [DUMP_RESOURCE] = {"resource", SQL_dump_resource, SQL_COUNT,
         MEMBERS(OTHER("kind", M_KIND), RESOURCE_MEMBERS), {0, 1}, 2},
     [DUMP_RENDERED] = {"rendered", SQL_dump_rendered, SQL_put_rendered,

@@ -4,8 +4,9 @@
  * name, numbers of rows are left out, the order is that of names. So an export, its import into
  * another database and the export from there are the same bytes. First a header, then each
  * organization (by uid) with its resources, devices with their rendered specs, memberships,
- * rollouts, revisions, events, tokens and tasks, then a trailer with the number of lines and the SHA-256 of
- * all bytes before it. Secrets are sealed, as they are stored.
+ * rollouts, revisions, events, tokens and tasks, then those that were deleted with the revisions
+ * and events that they left, then a trailer with the number of lines and the SHA-256 of all bytes
+ * before it. Secrets are sealed, as they are stored.
  */
 #ifndef FC_STORE_DUMP_H
 #define FC_STORE_DUMP_H
@@ -68,8 +69,8 @@ struct dump_member {
     int64_t min, max;     /* M_INT; max 0: DUMP_INT_MAX */
 };
 #define DUMP_INT_MAX (INT64_C(1) << 53)
-enum dump_id { DUMP_ORGANIZATION, DUMP_RESOURCE, DUMP_RENDERED, DUMP_DEVICE, DUMP_MEMBER,
-    DUMP_ROLLOUT, DUMP_REVISION, DUMP_EVENT, DUMP_TOKEN, DUMP_TASK, DUMP_RECORDS };
+enum dump_id { DUMP_ORGANIZATION, DUMP_DELETED, DUMP_RESOURCE, DUMP_RENDERED, DUMP_DEVICE,
+    DUMP_MEMBER, DUMP_ROLLOUT, DUMP_REVISION, DUMP_EVENT, DUMP_TOKEN, DUMP_TASK, DUMP_RECORDS };
 struct dump_record {
     const char *name;     /* "resource": the member "record" */
     enum sql get, put;

@@ -5,6 +5,19 @@
 -- :name dump_orgs
 SELECT id, uid, name FROM organization ORDER BY uid
 
+-- An organization that was deleted, after a uid and name: its number, by which its history goes.
+-- :name dump_deleted
+SELECT r.name, r.uid, r.number FROM revision r
+WHERE r.org = ?1 AND r.kind = 9 AND r.number IS NOT NULL AND (r.uid, r.name) > (?2, ?3)
+    AND NOT EXISTS (SELECT 1 FROM organization o WHERE o.id = r.number)
+    AND NOT EXISTS (SELECT 1 FROM revision n WHERE n.org = r.org AND n.kind = r.kind
+        AND n.name = r.name AND n.rev > r.rev AND n.uid = r.uid AND n.number IS NOT NULL)
+ORDER BY r.uid, r.name LIMIT 1
+
+-- :name put_deleted
+UPDATE revision SET number = ?1
+WHERE org = ?2 AND kind = 9 AND name = ?3 AND uid = ?4 AND number IS NULL
+
 -- :name dump_organization
 SELECT r.name, r.uid, r.generation, r.created, r.owner, r.labels, r.annotations, r.spec, s.version,
     s.status
@@ -150,6 +163,15 @@ DELETE FROM revision WHERE id IN (SELECT id FROM revision WHERE org = ?1 LIMIT ?
 
 -- :name discard_event
 DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE org = ?1 LIMIT ?2)
+
+-- Of organizations that are not there.
+-- :name discard_old_revision
+DELETE FROM revision WHERE id IN (SELECT r.id FROM revision r
+    WHERE NOT EXISTS (SELECT 1 FROM organization o WHERE o.id = r.org) LIMIT ?1)
+
+-- :name discard_old_event
+DELETE FROM event WHERE seq IN (SELECT e.seq FROM event e
+    WHERE NOT EXISTS (SELECT 1 FROM organization o WHERE o.id = e.org) LIMIT ?1)
 
 -- :name discard_token
 DELETE FROM token WHERE jti IN (SELECT jti FROM token WHERE org = ?1 LIMIT ?2)

@@ -277,6 +277,35 @@ static int put_orgs(struct export *x, int64_t only, struct err *e)
     return rc;
 }
 
+/* What is kept of organizations that were deleted: an undo brings them back with their history. */
+static int put_deleted(struct export *x, struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    const char *uid = "", *name = "";
+    int rc;
+
+    for (;;) {
+        struct stmt *st = db_stmt(x->s->db, SQL_dump_deleted, e);
+        int64_t org;
+
+        if (!st)
+            return -1;
+        st_int(st, 1, ORG_DEFAULT_ID);
+        st_text(st, 2, uid);
+        st_text(st, 3, name);
+        if ((rc = st_step(st, e)) != 1)
+            return rc;
+        name = arena_strdup(a, st_col_text(st, 0, NULL));
+        uid = arena_strdup(a, st_col_text(st, 1, NULL));
+        org = st_col_int(st, 2);
+        rc = put_row(x, &dump_records[DUMP_DELETED], st, e);
+        st_reset(st);
+        if (rc < 0 || put_all(x, DUMP_REVISION, org, e) < 0 ||
+            (!x->o->no_events && put_all(x, DUMP_EVENT, org, e) < 0))
+            return -1;
+    }
+}
+
 static int put_header(struct export *x, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
@@ -324,7 +353,8 @@ int store_export(struct store *s, const struct dump_options *o, FILE *out, struc
         x.total = (size_t)st_col_int(st, 0);
         st_reset(st);
     }
-    if (put_header(&x, e) == 0 && put_orgs(&x, only, e) == 0 && put_trailer(&x, e) == 0)
+    if (put_header(&x, e) == 0 && put_orgs(&x, only, e) == 0 &&
+        (only || o->no_history || put_deleted(&x, e) == 0) && put_trailer(&x, e) == 0)
         rc = fflush(out) ? err_errno(e, "the export") : 0;
 out:
     db_rollback(s->db);

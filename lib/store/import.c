@@ -25,6 +25,7 @@ struct import {
     struct arena *a;       /* for the whole run */
     struct arena *row;     /* for one line */
     int64_t org;           /* row of the organization under way, 0: none yet */
+    bool deleted;          /* it is one that was deleted */
     int rank;              /* of the record before, within it */
     struct res shown;      /* not whole: the organization's resource, once it may be seen */
     struct buf text;       /* lines that were read, with their ends */
@@ -82,31 +83,38 @@ static int org_there(struct store *s, const char *what, int64_t *id, struct err 
     return why.code == FC_NOTFOUND ? 0 : err_set(e, why.code, "%s", why.msg);
 }
 
-/* All that belongs to an organization, in parts; its own row and resource last. */
-static int discard_org(struct store *s, int64_t org, const char *name, struct err *e)
+/* What one statement discards, in parts; org 0: it takes none. */
+static int discard(struct store *s, enum sql verb, int64_t org, struct err *e)
 {
-    static const enum sql verbs[] = {SQL_discard_task, SQL_discard_token, SQL_discard_event,
-        SQL_discard_revision, SQL_discard_rollout, SQL_discard_member, SQL_discard_resource};
     int64_t n;
-    size_t i;
 
-    for (i = 0; i < LEN(verbs);) {
+    do {
         if (store_begin(s, e) < 0)
             return -1;
         /* The labels of the resources that go next, which are the first ones. */
-        if (verbs[i] == SQL_discard_resource && RUN(s, SQL_discard_label, e, org, DUMP_PAGE) < 0)
+        if (verb == SQL_discard_resource && RUN(s, SQL_discard_label, e, org, DUMP_PAGE) < 0)
             n = -1;
         else
-            n = RUN(s, verbs[i], e, org, DUMP_PAGE);
+            n = org ? RUN(s, verb, e, org, DUMP_PAGE) : RUN(s, verb, e, DUMP_PAGE);
         if (n < 0 || store_commit(s, e) < 0) {
             store_rollback(s);
             return -1;
         }
-        if (n == 0)
-            i++;
-        else
+        if (n > 0)
             store_pause();
-    }
+    } while (n > 0);
+    return 0;
+}
+
+/* All that belongs to an organization; its own row and resource last. */
+static int discard_org(struct store *s, int64_t org, const char *name, struct err *e)
+{
+    static const enum sql verbs[] = {SQL_discard_task, SQL_discard_token, SQL_discard_event,
+        SQL_discard_revision, SQL_discard_rollout, SQL_discard_member, SQL_discard_resource};
+
+    for (size_t i = 0; i < LEN(verbs); i++)
+        if (discard(s, verbs[i], org, e) < 0)
+            return -1;
     if (org == ORG_DEFAULT_ID)
         return 0;
     if (store_begin(s, e) < 0)
@@ -140,7 +148,9 @@ static int discard_all(struct store *s, struct err *e)
         if (rc < 0)
             return -1;
         if (!id)
-            return discard_org(s, ORG_DEFAULT_ID, NULL, e);
+            return discard(s, SQL_discard_old_revision, 0, e) < 0 ||
+                discard(s, SQL_discard_old_event, 0, e) < 0 ? -1 :
+                discard_org(s, ORG_DEFAULT_ID, NULL, e);
         if (discard_org(s, id, name, e) < 0)
             return -1;
     }
@@ -176,6 +186,31 @@ static int add_org(struct import *x, const struct res *r, struct err *e)
     if (res_insert(x->s, x->a, add, e) < 0 || org_add(x->s, add->id, uid, name, e) < 0)
         return -1;
     x->org = add->id;
+    return 0;
+}
+
+/* An organization that was deleted gets a number: that of a resource which is gone at once. The
+ * revisions of the organization itself, which tell the number, came before. */
+static int add_deleted(struct import *x, const struct dump_value *v, struct err *e)
+{
+    struct res r = {.org = ORG_DEFAULT_ID, .kind = kind_by_id(KIND_ORGANIZATION), .labels = "{}",
+        .annotations = "{}"};
+    struct stmt *st;
+    int64_t n;
+
+    r.name = arena_printf(x->row, HIDDEN "%s", v[0].text);
+    r.uid = arena_printf(x->row, HIDDEN "%s", v[1].text);
+    if (res_insert(x->s, x->row, &r, e) < 0 || drop_org_resource(x->s, r.name, e) < 0 ||
+        !(st = db_stmt(x->s->db, SQL_put_deleted, e)))
+        return -1;
+    st_int(st, 1, r.id);
+    st_int(st, 2, ORG_DEFAULT_ID);
+    st_text(st, 3, v[0].text);
+    st_text(st, 4, v[1].text);
+    if ((n = st_run(st, e)) <= 0)
+        return n < 0 ? -1 : err_set(e, FC_INVALID, "uid: there is no revision of it, or it stands "
+            "there twice");
+    x->org = r.id;
     return 0;
 }
 
@@ -419,11 +454,12 @@ static int trailer(struct import *x, jv doc, struct err *e)
 
 static int record(struct import *x, jv doc, struct err *e)
 {
-    static const int ranks[] = {[DUMP_ORGANIZATION] = 0, [DUMP_RESOURCE] = 1, [DUMP_RENDERED] = 2,
-        [DUMP_DEVICE] = 2, [DUMP_MEMBER] = 3, [DUMP_ROLLOUT] = 4, [DUMP_REVISION] = 5,
-        [DUMP_EVENT] = 6, [DUMP_TOKEN] = 7, [DUMP_TASK] = 8};
+    static const int ranks[] = {[DUMP_ORGANIZATION] = 0, [DUMP_DELETED] = 0, [DUMP_RESOURCE] = 1,
+        [DUMP_RENDERED] = 2, [DUMP_DEVICE] = 2, [DUMP_MEMBER] = 3, [DUMP_ROLLOUT] = 4,
+        [DUMP_REVISION] = 5, [DUMP_EVENT] = 6, [DUMP_TOKEN] = 7, [DUMP_TASK] = 8};
     const char *what = json_str(doc, "record");
     struct dump_value v[DUMP_MEMBERS];
+    bool fits;
     int id;
 
     if (what && strcmp(what, "end") == 0)
@@ -432,9 +468,17 @@ static int record(struct import *x, jv doc, struct err *e)
         ;
     if (id == DUMP_RECORDS)
         return err_set(e, FC_INVALID, "record: must be a kind of record");
-    if (id == DUMP_ORGANIZATION ? x->org && !x->whole : !x->org || ranks[id] < x->rank)
+    if (id == DUMP_ORGANIZATION)
+        fits = !x->deleted && (x->whole || !x->org);
+    else if (id == DUMP_DELETED)
+        fits = x->whole && x->org;
+    else
+        fits = x->org && ranks[id] >= x->rank &&
+            (!x->deleted || id == DUMP_REVISION || id == DUMP_EVENT);
+    if (!fits)
         return err_set(e, FC_INVALID, "a %s cannot stand here", what);
     x->rank = ranks[id];
+    x->deleted |= id == DUMP_DELETED;
     if (id == DUMP_ORGANIZATION && !x->whole && (commit(x, e) < 0 ||
         clear_hidden(x, x->o->org ? x->o->org : json_str(doc, "name"), e) < 0))
         return -1;
@@ -443,6 +487,8 @@ static int record(struct import *x, jv doc, struct err *e)
         return -1;
     if (id == DUMP_ORGANIZATION)
         return end_org(x, e) < 0 || put_resource(x, true, v, e) < 0 ? -1 : 0;
+    if (id == DUMP_DELETED)
+        return end_org(x, e) < 0 || add_deleted(x, v, e) < 0 ? -1 : 0;
     return id == DUMP_RESOURCE ? put_resource(x, false, v, e) : put_row(x, (enum dump_id)id, v, e);
 }
 

@@ -109,6 +109,50 @@ two" "$(fc-select devices --org emca -S "sqlite:$T/third.db" -o json | jq -r .me
     expect 3 fc-store export --org nobody
 }
 
+@test "organizations that were deleted come along, and back with their history" {
+    organization='{"apiVersion": "flightctl.io/v1beta1", "kind": "Organization", "metadata": {"name": "gone"}, "spec": {}}'
+    for _ in 1 2; do # two of one name
+        fc-apply - <<<"$organization" >/dev/null
+        sed -n 4,5p fill.json | fc-apply --org gone - >/dev/null
+        sed -n 2p fill.json | fc-apply --org gone - >/dev/null
+        fc-delete -y --org gone repository/git device/one device/two >/dev/null
+        fc-delete -y organization/gone >/dev/null
+    done
+    fc-store export >a.jsonl
+    same 2 "$(grep -c '^{"record":"deletedOrganization","name":"gone",' a.jsonl)"
+    same "" "$(fc-store export --org acme | grep deletedOrganization || :)"
+    same "" "$(fc-store export --no-history | grep deletedOrganization || :)"
+    fc-store init -S "$(other)" >/dev/null
+    # What an import that failed behind them has left is discarded, too.
+    sed '$d' a.jsonl >bad
+    jq -nc 'range(2000) | {record: "event", at: (1700000000000000 + .), uid: "\(.)", kind: "Device",
+        name: "one", reason: "ResourceUpdated", type: "Normal", actor: "user:a", source: "test",
+        message: "m"}' >>bad
+    for record in token resource organization; do
+        { cat bad; grep -m 1 "^{\"record\":\"$record\"" a.jsonl; } >worse
+        expect 6 fc-store import -f -S "$(other)" worse
+        same "fc-store: worse:$(wc -l <worse): a $record cannot stand here" "$stderr"
+    done
+    expect 0 fc-store import -f -S "$(other)" a.jsonl
+    fc-store export -S "$(other)" | cmp - a.jsonl
+    for record in event revision; do
+        same "$(grep -c "^{\"record\":\"$record\"" a.jsonl)" \
+            "$(sqlite3 other.db "SELECT count(*) FROM $record")"
+    done
+    for url in "$FC_STORE" "$(other)"; do
+        export FC_STORE=$url
+        for to in 3 1; do
+            expect 0 fc-history undo --to $to organization/gone
+            same 2 "$(fc-history --org gone device/one | wc -l)"
+            expect 0 fc-history undo --org gone repository/git
+            same "repository/git unchanged" "$(sed -n 2p fill.json | fc-apply --org gone -)"
+            expect 0 fc-store check
+            fc-delete -y --org gone repository/git >/dev/null
+            fc-delete -y organization/gone >/dev/null
+        done
+    done
+}
+
 @test "secrets whose key stayed behind are told, and are in nobody's way" {
     local url id
 

@@ -35,6 +35,10 @@ fill() {
         fc-sign token issue -r viewer -g night --org acme monitor
         sed 's/os:1/os:2/' fill.json | fc-apply -m why -
         sed -n '2s/os:1/os:2/p' fill.json | fc-apply --org acme -
+        sed -n '1s/acme/gone/p' fill.json | fc-apply -
+        fc-apply --org gone - <<<"$(sed -n 4p fill.json)"
+        fc-delete -y --org gone device/two
+        fc-delete -y organization/gone
     ) >/dev/null 2>&1
 }
 
@@ -67,13 +71,13 @@ refused() {
     # Of each kind of record the line with most members.
     jq -c '{n: input_line_number, doc: .}' a.jsonl | jq -s -r 'map(select(.doc.record |
         IN("organization", "resource", "rendered", "device", "member", "rollout", "revision",
-        "event", "token", "task"))) | group_by(.doc.record) | map(max_by(.doc | length)) | .[] |
+        "event", "token", "task", "deletedOrganization"))) | group_by(.doc.record) | map(max_by(.doc | length)) | .[] |
         .n as $n | .doc as $d | ($d | del(.record) | keys_unsorted[]) as $k |
         [$n, $d.record, $k, ($d[$k] | {string: "a string", number: "an integer", object: "an object",
         array: "an array"}[type]), ($d | del(.[$k]) | tojson), ($d | .[$k] |= (if type == "string"
         then 1 elif type == "number" then "1" elif type == "object" then [] else {} end) | tojson)] |
         join("\t")' >members
-    same 10 "$(cut -f2 members | sort -u | wc -l)"
+    same 11 "$(cut -f2 members | sort -u | wc -l)"
     while IFS=$'\t' read -r line record member type without wrong; do
         refused "$line" "$wrong" "$member: must be $type"
         case $optional in
@@ -91,7 +95,8 @@ refused() {
 @test "members that no record has, and records that stand there twice" {
     fill
     fc-store export -S "$SOURCE" >a.jsonl
-    for record in organization resource rendered device member rollout revision event token task; do
+    for record in organization resource rendered device member rollout revision event token task \
+        deletedOrganization; do
         line=$(grep -n "^{\"record\":\"$record\"" a.jsonl | tail -1 | cut -d: -f1)
         text=$(sed -n "${line}p" a.jsonl)
         refused "$line" "${text%\}},\"nothing\":1}" "nothing: unknown member of a $record"
