@@ -211,22 +211,32 @@ static const char *address(const struct call *c)
     return api_is_front(c->api, c->peer) ? "" : c->peer->addr;
 }
 
+/* Does the request ask whether a token is right? */
+static bool validates(const struct call *c)
+{
+    return c->api->rates->auth.step && c->route && strcmp(c->route->operation, "authValidate") == 0;
+}
+
+/* Before anybody is known, so that wrong tokens count. */
 bool step_address_rate(struct call *c)
 {
-    const struct limit *l = &c->api->rates->address;
-    const char *addr = l->step && c->pass != PASS_WRITE ? address(c) : "";
+    const struct rates *t = c->api->rates;
+    bool auth = validates(c);
+    const char *addr = (t->address.step || auth) && c->pass != PASS_WRITE ? address(c) : "";
 
-    return !*addr || within(c, l, 'a', addr, "");
+    if (!*addr)
+        return true;
+    return (!t->address.step || within(c, &t->address, 'a', addr, "")) &&
+        (!auth || within(c, &t->auth, 'v', addr, ""));
 }
 
 bool step_rate(struct call *c)
 {
     const struct rates *t = c->api->rates;
-    bool auth = t->auth.step && strcmp(c->route->operation, "authValidate") == 0;
 
     if (c->pass == PASS_WRITE)
         return true;
-    if (auth && !within(c, &t->auth, 'v', address(c), c->id->actor))
+    if (validates(c) && !*address(c) && !within(c, &t->auth, 'v', "", c->id->actor))
         return false;
     /* Many devices have one bootstrap certificate. */
     return !t->identity.step || c->id->who & (WHO_ENROLLMENT | WHO_ANYONE) ||

@@ -94,6 +94,25 @@ after() { sed -n 's/^Retry-After: \([0-9]*\)\r$/\1/p' head | tail -n 1; }
     same 200 "$(cgi 2001:db8::1)"
 }
 
+@test "an address has its share of tokens to be checked, wrong ones first of all" {
+    local n
+
+    limits 'auth-rate = 3/1h'
+    plain_api
+    for n in 1 2 3; do answers 401 admin /api/v1/auth/validate -H 'Authorization: Bearer x'; done
+    answers 429 admin /api/v1/auth/validate -H 'Authorization: Bearer x'
+    answers 401 admin /api/v1/version
+    stop "$API_PID"
+    # Behind a server in front, each identity has.
+    on_socket
+    validated() { asked "$1" --request-target /api/v1/auth/validate; }
+    same '200x3 429x1' "$(validated 4)"
+    same '200x4' "$(asked 4)"
+    fc-sign admin -o "$T/other" other >/dev/null
+    CERT="X-Cert: $(as_header other)"
+    same '200x3 429x1' "$(validated 4)"
+}
+
 @test "what is no rate, and a file that cannot be had" {
     local bad
 
