@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mod.h"
 #include "crypto/crypto.h"
+#include "fleet/role.h"
 #include "service/service.h"
 #include "service/token.h"
 
@@ -108,6 +109,14 @@ static int words(const char *const *list, const char *what, jv *out, struct err 
     return 0;
 }
 
+static int roles_known(const char *const *list, struct err *e)
+{
+    for (size_t i = 0; list[i]; i++)
+        if (!role_find(list[i]))
+            return err_set(e, FC_INVALID, "--role: there is no role %s", list[i]);
+    return 0;
+}
+
 static const char *canonical(struct arena *a, jv v)
 {
     struct buf b AUTO_BUF = BUF_INIT;
@@ -155,7 +164,7 @@ int token_issue(struct store *s, const struct conf *conf, const struct token_req
     const char *uid;
 
     if (!jose || word(q->subject, "the subject", e) < 0 || words(q->roles, "--role", &roles, e) < 0 ||
-        words(q->groups, "--group", &groups, e) < 0)
+        words(q->groups, "--group", &groups, e) < 0 || roles_known(q->roles, e) < 0)
         return -1;
     *made = (struct token){.org = s->org, .subject = q->subject, .issued_by = who->name,
         .roles = canonical(a, roles), .groups = canonical(a, groups)};

@@ -129,6 +129,8 @@ The token $a of alice was revoked." "$(fc-select events -o json | jq -r .message
     expect 6 fc-sign token issue $'a\nb'
     expect 6 fc-sign token issue $'\xff'
     expect 6 fc-sign token issue -g '' alice
+    for role in '' veiwer device; do expect 6 fc-sign token issue -r viewer -r "$role" alice; done
+    has "$stderr" "there is no role device"
     expect 6 fc-sign token issue "$(printf 'a%.0s' {1..254})"
     expect 0 fc-sign token issue -n -r viewer alice
     has "$stderr" "would issue a token for alice, valid until"
