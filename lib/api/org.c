@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The organization that a request acts in: a certificate's, or the one that org_id names. */
+/* The organization that a request acts in: that of a proof, or the one that org_id names. */
 #include <string.h>
 
 #include "api/rights.h"
@@ -8,9 +8,9 @@
 static bool fixed(struct call *c, const struct rights *r, const char *uid)
 {
     if (r && !r->n)
-        return refuse(c, 403, "the organization of the certificate does not exist");
+        return refuse(c, 403, "%s is of an organization that does not exist", c->id->actor);
     if (uid && strcmp(uid, c->id->org_uid) != 0)
-        return refuse(c, 403, "org_id: the certificate is of another organization");
+        return refuse(c, 403, "org_id: %s is of another organization", c->id->actor);
     c->org = c->id->org;
     c->org_uid = c->id->org_uid;
     return true;

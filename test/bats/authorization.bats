@@ -68,7 +68,7 @@ teardown() { fc_teardown; }
     answers 200 eve /api/v1/devices
     fc-delete -y organization/here >/dev/null
     answers 403 eve /api/v1/devices
-    says 'the organization of the certificate does not exist'
+    says 'user:eve is of an organization that does not exist'
 }
 
 @test "the default organization's admins are admins everywhere, others where they are" {
