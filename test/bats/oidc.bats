@@ -64,10 +64,10 @@ signed() {
         '"${3:-.}")"
 }
 
-# Is the issuer to be asked sooner than it was, by nearly an hour?
+# Is the issuer to be asked within a minute, not in an hour? Any strange key may have seen to that.
 moved_forward() {
     shows 401 "$(signed two.json '{"alg":"ES256","kid":"two-ec"}')"
-    [ $((before - $(store_sql "SELECT due FROM task WHERE queue = 'issuer'"))) -gt 3000000000 ]
+    [ $(($(store_sql "SELECT due FROM task WHERE queue = 'issuer'") / 1000000 - $(date +%s))) -lt 60 ]
 }
 
 @test "tokens of an issuer count by its keys, and by new ones when they are there" {
@@ -110,7 +110,6 @@ moved_forward() {
     # It has other keys now: a token by one of them is refused, and the task moves forward.
     stop "$ISSUER_PID"
     start_issuer two.json
-    before=$(store_sql "SELECT due FROM task WHERE queue = 'issuer'")
     wait_for moved_forward # a process asks every few seconds at most
     has "$body" "a key that its issuer is not known to have"
     at_time +40 fc-work drain
