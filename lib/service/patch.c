@@ -68,6 +68,31 @@ static void take_away(const struct kind *k, jv before, jv *after)
         json_set(after, "spec", jv_object());
 }
 
+/* A secret is shown as its mask, so a JSON patch would move or copy the mask of one. */
+static int spares_secrets(const struct kind *k, jv patch, struct err *e)
+{
+    jv_array_foreach(patch, i, op) {
+        jv one AUTO_JV = op;
+        const char *what = json_str(one, "op"), *from = json_str(one, "from");
+
+        if (!what || !from || (strcmp(what, "move") && strcmp(what, "copy")))
+            continue;
+        for (const struct secret *at = secrets; at->kind != KIND_NONE; at++) {
+            struct buf path AUTO_BUF = BUF_INIT;
+            size_t n = strlen(from);
+
+            buf_adds(&path, "/spec");
+            for (size_t m = 0; m < LEN(at->at) && at->at[m]; m++)
+                buf_printf(&path, "/%s", at->at[m]);
+            if (at->kind == k->id && strncmp(path.p, from, n) == 0 &&
+                (path.p[n] == '\0' || path.p[n] == '/'))
+                return err_set(e, FC_INVALID, "patch[%d]: %.500s: a secret cannot be moved or copied: "
+                    "it is not shown", i, from);
+        }
+    }
+    return 0;
+}
+
 /* *after: the valid document that the patches make of before. */
 static int patched(const struct kind *k, const struct patches *p, jv before, jv *after,
     struct err *e)
@@ -79,6 +104,8 @@ static int patched(const struct kind *k, const struct patches *p, jv before, jv 
     for (size_t i = 0; i < p->n; i++) {
         const struct patch *v = &p->v[i];
 
+        if (v->type == PATCH_JSON && spares_secrets(k, v->body, e) < 0)
+            return -1;
         if ((v->type == PATCH_JSON ? json_patch : json_merge)(&doc, v->body, e) < 0)
             return -1;
     }

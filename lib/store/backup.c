@@ -117,6 +117,28 @@ static int pour(int from, const char *what, int to, const char *where, struct er
     }
 }
 
+static void first_fault(void *ctx, const char *what)
+{
+    char **first = ctx;
+
+    if (!*first)
+        *first = xstrdup(what);
+}
+
+/* Is it a store that this code can work on, whole? file names it in messages. */
+static int examine(const char *tmp, const char *file, int64_t *version, struct err *e)
+{
+    char *url AUTO_FREE = xasprintf("sqlite:%s", tmp), *fault AUTO_FREE = NULL;
+    struct err why = {0};
+
+    if (store_version(url, version, &why) < 0 || sqlite_integrity(tmp, first_fault, &fault, &why) < 0) {
+        const char *what = strstr(why.msg, tmp);
+
+        return err_set(e, FC_INVALID, "%s%s", file, what ? what + strlen(tmp) : why.msg);
+    }
+    return fault ? err_set(e, FC_INVALID, "%s: damaged: %s", file, fault) : 0;
+}
+
 static bool same_file(const char *a, const char *b)
 {
     struct stat x, y;
@@ -158,7 +180,9 @@ int store_backup(const char *url, const char *file, const struct backup_options 
             "place", file);
     if (!(tmp = temporary(folder, e)))
         return -1;
-    if (sqlite_copy(path, tmp, o->progress, o->ctx, e) == 0) {
+    /* What another backup makes room for is looked through first. */
+    if (sqlite_copy(path, tmp, o->progress, o->ctx, e) == 0 &&
+        (access(file, F_OK) < 0 || examine(tmp, path, &version, e) == 0)) {
         remove_left(file);
         rc = put_in_place(tmp, file, o->force, e);
     }
@@ -185,28 +209,6 @@ static int fetch(const char *file, const char *tmp, struct err *e)
     if (pour(from, file, to, tmp, e) < 0)
         return -1;
     return fsync(to) < 0 ? err_errno(e, "%s", tmp) : 0;
-}
-
-static void first_fault(void *ctx, const char *what)
-{
-    char **first = ctx;
-
-    if (!*first)
-        *first = xstrdup(what);
-}
-
-/* Is it a store that this code can work on, whole? file names it in messages. */
-static int examine(const char *tmp, const char *file, int64_t *version, struct err *e)
-{
-    char *url AUTO_FREE = xasprintf("sqlite:%s", tmp), *fault AUTO_FREE = NULL;
-    struct err why = {0};
-
-    if (store_version(url, version, &why) < 0 || sqlite_integrity(tmp, first_fault, &fault, &why) < 0) {
-        const char *what = strstr(why.msg, tmp);
-
-        return err_set(e, FC_INVALID, "%s%s", file, what ? what + strlen(tmp) : why.msg);
-    }
-    return fault ? err_set(e, FC_INVALID, "%s: damaged: %s", file, fault) : 0;
 }
 
 /* Rows of last-seen go by numbers that another store gives to other devices. */

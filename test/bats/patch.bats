@@ -151,7 +151,14 @@ device/d2" "$output"
     fc-patch repository/r -p '[{"op":"test","path":"/spec/httpConfig/password","value":"*****"}]'
     expect 4 fc-patch repository/r -p '[{"op":"test","path":"/spec/httpConfig/password","value":"orange-secret"}]'
     expect 6 fc-patch repository/r -p '[{"op":"move","from":"/spec/httpConfig/password","path":"/spec/httpConfig/token"}]'
+    has "$stderr" "patch[0]: /spec/httpConfig/password: a secret cannot be moved or copied: it is not shown"
+    expect 6 fc-patch repository/r -p '[{"op":"copy","from":"/spec/httpConfig/password","path":"/spec/httpConfig/username"}]'
+    has "$stderr" "a secret cannot be moved or copied"
+    expect 6 fc-patch repository/r -p '[{"op":"copy","from":"/spec/httpConfig","path":"/spec/sshConfig"}]'
+    has "$stderr" "patch[0]: /spec/httpConfig: a secret cannot be moved or copied"
+    expect 6 fc-patch repository/r -p '{"spec":{"httpConfig":{"password":null,"token":"*****"}}}'
     has "$stderr" "spec.httpConfig.token: \"*****\" stands for a value"
+    same "$before" "$(stored)"
     echo '{"spec":{"httpConfig":{"password":"peach-secret"}}}' >p.json
     fc-patch repository/r -f p.json
     [ "$before" != "$(stored)" ]

@@ -252,6 +252,19 @@ old|2" "$(sqlite3 old.db 'SELECT name, rev FROM revision ORDER BY name, rev')"
     has "$stderr" "another program's database"
 }
 
+@test "a good backup makes no room for one of a damaged store" {
+    fc-store backup kept.db
+    cksum <kept.db >before
+    root=$(sqlite3 fc.db "PRAGMA wal_checkpoint(TRUNCATE); SELECT rootpage FROM sqlite_schema
+        WHERE name = 'resource_created'" | tail -1)
+    size=$(sqlite3 fc.db 'PRAGMA page_size')
+    printf 'xxxxxxxx' | dd of=fc.db bs=1 seek=$((size * root - 8)) conv=notrunc status=none
+    expect 6 fc-store backup -f kept.db
+    has "$stderr" "fc.db: damaged: "
+    cksum <kept.db | cmp - before
+    same kept.db "$(ls -A | grep -e kept -e '^\.fc-')"
+}
+
 @test "a store that is damaged beyond reading is put aside" {
     all_kinds >before
     fc-store backup kept.db
