@@ -161,27 +161,14 @@ static bool host_ok(const char *s)
     return true;
 }
 
-/* Absolute form to origin form, then path and query. `head` has room for a copy of the path. */
-static int parse_target(struct http1 *p, const char *host)
+/* Path and query. An absolute URI, which is for proxies, is refused: what is between might go by the
+ * host that it names and we by another. `head` has room for a copy of the path. */
+static int parse_target(struct http1 *p)
 {
     struct http_request *q = &p->req;
-    char *t = (char *)(uintptr_t)q->target; /* stands in head */
-    size_t scheme = strncasecmp(t, "http://", 7) == 0 ? 7 :
-        strncasecmp(t, "https://", 8) == 0 ? 8 : 0;
-    const char *mark;
+    const char *t = q->target, *mark;
 
-    if (scheme) {
-        size_t n = strcspn(t + scheme, "/?");
-
-        if (n == 0 || memchr(t + scheme, '@', n))
-            return fail(p, 400, "the request target has no plain host");
-        if (host && (strlen(host) != n || strncasecmp(host, t + scheme, n) != 0))
-            return fail(p, 400, "the request target names another host than Host");
-        t += scheme + n;
-        if (*t != '/')
-            *--t = '/'; /* over the last byte of the host, which is checked already */
-        q->target = t;
-    } else if (strcmp(t, "*") == 0) {
+    if (strcmp(t, "*") == 0) {
         if (strcmp(q->method, "OPTIONS") != 0)
             return fail(p, 400, "the request target * belongs to OPTIONS");
     } else if (*t != '/')
@@ -290,7 +277,7 @@ static int parse_head(struct http1 *p)
         return fail(p, 400, once[HOST] ? "Host is not a host" : "no Host");
     if (once[EXPECT] && strcasecmp(once[EXPECT], "100-continue") != 0)
         return fail(p, 417, "an expectation other than 100-continue");
-    if (parse_target(p, once[HOST]) < 0 || parse_length(p, once) < 0)
+    if (parse_target(p) < 0 || parse_length(p, once) < 0)
         return -1;
     q->keep_alive = !close && (q->minor == 1 || keep);
     q->expect_continue = once[EXPECT] && q->minor == 1 && (p->chunked || p->left > 0);

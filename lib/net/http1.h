@@ -29,7 +29,7 @@ struct http_header {
 
 struct http_request {
     const char *method;   /* token, as sent */
-    const char *target;   /* as sent; origin form, or absolute form reduced to origin form */
+    const char *target;   /* as sent: origin form, or * */
     const char *path;     /* target up to '?', still percent-encoded */
     const char *query;    /* after '?', or "" */
     int minor;            /* HTTP/1.minor: 0 or 1 */
