@@ -71,6 +71,8 @@ static void take_away(const struct kind *k, jv before, jv *after)
 /* A secret is shown as its mask, so a JSON patch would move or copy the mask of one. */
 static int spares_secrets(const struct kind *k, jv patch, struct err *e)
 {
+    if (jv_get_kind(patch) != JV_KIND_ARRAY)
+        return 0; /* json_patch says so */
     jv_array_foreach(patch, i, op) {
         jv one AUTO_JV = op;
         const char *what = json_str(one, "op"), *from = json_str(one, "from");

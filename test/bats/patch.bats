@@ -156,6 +156,10 @@ device/d2" "$output"
     has "$stderr" "a secret cannot be moved or copied"
     expect 6 fc-patch repository/r -p '[{"op":"copy","from":"/spec/httpConfig","path":"/spec/sshConfig"}]'
     has "$stderr" "patch[0]: /spec/httpConfig: a secret cannot be moved or copied"
+    for odd in '[1,null,[],"x",{}]' '[{"op":"copy","from":[]}]' '[{"op":1,"from":"/spec"}]'; do
+        expect 6 fc-patch repository/r -p "$odd"
+    done
+    expect 6 fc-patch repository/r --type json -p '"a"'
     expect 6 fc-patch repository/r -p '{"spec":{"httpConfig":{"password":null,"token":"*****"}}}'
     has "$stderr" "spec.httpConfig.token: \"*****\" stands for a value"
     same "$before" "$(stored)"
