@@ -53,8 +53,8 @@ int db_open(struct db **out, const char *url, int flags, struct err *e)
         return err_set(e, FC_USAGE, "%s: this command works on a store of its own, not "
             "through an API", url);
     shown = db_shown(url);
-    return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH or postgres://...)",
-        shown);
+    return err_set(e, FC_USAGE, "store %s: unknown kind of store (sqlite:PATH, postgres://... or "
+        "https://HOST)", shown);
 }
 
 /* "scheme://user:PASSWORD@host/db?password=PASSWORD&...", without the passwords. */
