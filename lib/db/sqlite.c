@@ -227,26 +227,39 @@ static bool has_back(sqlite3 *h, const char *db)
         SQLITE_OK;
 }
 
-static int seen_setup(struct sqlite *side, struct err *e)
-{
-    int rc = sqlite3_exec(side->h, seen_tables, NULL, NULL, NULL);
-
-    if (rc == SQLITE_OK && !has_back(side->h, "main")) {
-        rc = sqlite3_exec(side->h, seen_back, NULL, NULL, NULL);
-        if (rc == SQLITE_ERROR && has_back(side->h, "main")) /* another process was faster */
-            rc = SQLITE_OK;
-    }
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(side->h, seen_index, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
-}
-
 static int64_t mono_ms(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* Each of it may be done already. */
+static int seen_try(sqlite3 *h)
+{
+    int rc = sqlite3_exec(h, seen_tables, NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK && !has_back(h, "main")) {
+        rc = sqlite3_exec(h, seen_back, NULL, NULL, NULL);
+        if (rc == SQLITE_ERROR && has_back(h, "main")) /* another process was faster */
+            rc = SQLITE_OK;
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(h, seen_index, NULL, NULL, NULL);
+    return rc;
+}
+
+/* Of those who make it at once some are told at once that it is busy, where two that read wait to
+ * write. */
+static int seen_setup(struct sqlite *side, struct err *e)
+{
+    int64_t begun = mono_ms();
+    int rc;
+
+    while (((rc = seen_try(side->h)) & 0xff) == SQLITE_BUSY && mono_ms() - begun < side->patience)
+        usleep(1000);
+    return rc == SQLITE_OK ? 0 : db_error(side, e, rc);
 }
 
 /* The library's own waiting asks ever more seldom, and never gets through to a busy store. */
