@@ -103,5 +103,6 @@ works() {
     answers 401 admin /api/v1/version
     same "fc-api: Landlock: Function not implemented: all files of the account are in reach; \
 seccomp: Invalid argument: system calls are not filtered" "$(cat plain.log)"
+    pkill -P "$API_PID" # strace lets go of it when it ends itself
     stop "$API_PID"
 }
