@@ -96,12 +96,12 @@ works() {
     stop "$API_PID"
     fc-api() {
         ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 exec strace -f -qq -o "$T/trace" \
-            -e inject=landlock_create_ruleset:error=ENOSYS -e inject=prctl:error=EINVAL:when=2 \
+            -e inject=landlock_create_ruleset:error=EOPNOTSUPP -e inject=prctl:error=EINVAL:when=2 \
             "$BUILD/bin/fc-api" "$@"
     }
     plain_api
     answers 401 admin /api/v1/version
-    same "fc-api: Landlock: Function not implemented: all files of the account are in reach; \
+    same "fc-api: Landlock: Operation not supported: all files of the account are in reach; \
 seccomp: Invalid argument: system calls are not filtered" "$(cat plain.log)"
     pkill -P "$API_PID" # strace lets go of it when it ends itself
     stop "$API_PID"

@@ -258,7 +258,7 @@ old|2" "$(sqlite3 old.db 'SELECT name, rev FROM revision ORDER BY name, rev')"
     root=$(sqlite3 fc.db "PRAGMA wal_checkpoint(TRUNCATE); SELECT rootpage FROM sqlite_schema
         WHERE name = 'resource_created'" | tail -1)
     size=$(sqlite3 fc.db 'PRAGMA page_size')
-    printf 'xxxxxxxx' | dd of=fc.db bs=1 seek=$((size * root - 8)) conv=notrunc status=none
+    printf 'damaged!' | dd of=fc.db bs=1 seek=$((size * root - 8)) conv=notrunc status=none
     expect 6 fc-store backup -f kept.db
     has "$stderr" "fc.db: damaged: "
     cksum <kept.db | cmp - before
