@@ -38,15 +38,13 @@
 #define DELETE(resource, name, kind) \
     {"DELETE", "/" resource "/{name}", "delete" name, delete_resource, kind, USER, resource, \
         VERB_DELETE, NULL, "Status", WRITE}
+#define ALL_OF(resource, name, kind) \
+    LIST(resource, name, kind), POST(resource, name, kind), GET(resource, name, kind), \
+        PUT(resource, name, kind), PATCH(resource, name, kind), DELETE(resource, name, kind)
 
 const struct route routes[] = {
     /* devices */
-    LIST("devices", "Device", KIND_DEVICE),
-    POST("devices", "Device", KIND_DEVICE),
-    GET("devices", "Device", KIND_DEVICE),
-    PUT("devices", "Device", KIND_DEVICE),
-    PATCH("devices", "Device", KIND_DEVICE),
-    DELETE("devices", "Device", KIND_DEVICE),
+    ALL_OF("devices", "Device", KIND_DEVICE),
     {"PUT", "/devices/{name}/status", "replaceDeviceStatus", put_device_status, KIND_DEVICE,
         DEVICE | USER, "devices/status", VERB_UPDATE, "Device", "Device", WRITE | OWN},
     {"PATCH", "/devices/{name}/status", "patchDeviceStatus", patch_device_status, KIND_DEVICE,
@@ -159,12 +157,7 @@ const struct route routes[] = {
         "repositories/check", VERB_CREATE, 0),
     NOT_SERVED("POST", "/repositories/{name}/check-oci-image", "checkRepositoryOciImage",
         "repositories/check", VERB_CREATE, 0),
-    LIST("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
-    POST("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
-    GET("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
-    PUT("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
-    PATCH("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
-    DELETE("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
+    ALL_OF("resourcesyncs", "ResourceSync", KIND_RESOURCESYNC),
 
     /* logging in */
     {"GET", "/auth/config", "authConfig", get_auth_config, KIND_NONE, WHO_ANYONE, NULL, VERB_GET,
@@ -182,12 +175,7 @@ const struct route routes[] = {
     LIST("events", "Event", KIND_EVENT),
     {"GET", "/organizations", "listOrganizations", list_organizations, KIND_ORGANIZATION, USER, NULL,
         VERB_LIST, NULL, "OrganizationList", ROUTE_NO_ORG},
-    LIST("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
-    POST("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
-    GET("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
-    PUT("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
-    PATCH("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
-    DELETE("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
+    ALL_OF("authproviders", "AuthProvider", KIND_AUTHPROVIDER),
     {"GET", "/labels", "listLabels", list_labels, KIND_LABEL, USER, "labels", VERB_LIST, NULL,
         "LabelList", 0},
     {"GET", "/version", "getVersion", get_version, KIND_NONE, ALL, "version", VERB_GET, NULL,
