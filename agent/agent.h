@@ -35,6 +35,8 @@ enum { /* limits of the agent, all in one place */
     RUN_SLACK = 600,           /* s beside --wait after which the network half is given up */
 };
 
+struct settings;
+
 struct agent {
     /* options */
     const char *root;     /* "/" or the operand of --root */
@@ -46,6 +48,8 @@ struct agent {
     int wait;             /* s that the server may park the poll */
     const char *format;   /* of what is printed, as printer_open takes it */
     const char *filter;
+
+    const struct settings *settings; /* NULL until a run has read them */
 
     /* opened by agent_open; -1 until then */
     int root_fd;

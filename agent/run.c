@@ -242,6 +242,7 @@ static int prepared(struct run *r, struct err *e)
     enrolled = certs >= 0 && faccessat(certs, "agent.crt", F_OK, 0) == 0;
     if (settings_load(r->a, !enrolled, &r->settings, e) < 0)
         return -1;
+    r->a->settings = &r->settings;
     if (!enrolled && r->a->dry) {
         log_info("the device would ask %s for enrollment", r->settings.enrollment.server);
         return 0;
@@ -289,6 +290,7 @@ enum fc_code agent_run(struct agent *a, struct err *e)
         place_sweep(a->run_fd);
         note_run(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
     }
+    a->settings = NULL;
     settings_free(&r.settings);
     buf_free(&r.keep);
     return rc < 0 ? e->code : FC_OK;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "txn.h"
+
 static jv one(const char *key, const char *value)
 {
     jv o = jv_object();
@@ -32,6 +34,7 @@ jv status_make(const struct agent *a, const struct state *st)
 {
     jv s = jv_object(), resources = one("cpu", "Unknown"), os = one("image", "");
     char version[32];
+    size_t i;
 
     snprintf(version, sizeof version, "%" PRId64, st->current.number);
     json_sets(&resources, "memory", "Unknown");
@@ -49,5 +52,8 @@ jv status_make(const struct agent *a, const struct state *st)
     json_set(&s, "summary", one("status", "Unknown"));
     json_set(&s, "lifecycle", one("status", "Unknown"));
     json_set(&s, "capabilities", one("osMode", "package"));
+    for (i = 0; controllers[i]; i++)
+        if (controllers[i]->status)
+            controllers[i]->status(a, &s);
     return s;
 }

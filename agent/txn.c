@@ -7,18 +7,40 @@
 #include "base/mem.h"
 #include "journal.h"
 
-static const struct controller *const controllers[] = { /* in the order of applying */
-    &files_controller,
-};
+int plan_prefetch(const struct agent *a, jv spec, struct err *e)
+{
+    size_t i;
+
+    for (i = 0; controllers[i]; i++)
+        if (controllers[i]->prefetch && controllers[i]->prefetch(a, spec, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* Steps of one phase stay in the order in which they were planned. */
+static void sort_phases(struct plan *p)
+{
+    struct step *sorted = xcalloc(p->n ? p->n : 1, sizeof *sorted);
+    size_t i, n = 0;
+    int phase;
+
+    for (phase = PHASE_BEFORE; phase <= PHASE_AFTER; phase++)
+        for (i = 0; i < p->n; i++)
+            if ((int)p->step[i].phase == phase)
+                sorted[n++] = p->step[i];
+    free(p->step);
+    p->step = sorted;
+}
 
 int plan_make(const struct agent *a, jv spec, struct plan *p, struct err *e)
 {
     size_t i;
 
     *p = (struct plan){.after = jv_object()};
-    for (i = 0; i < LEN(controllers); i++)
+    for (i = 0; controllers[i]; i++)
         if (controllers[i]->plan(a, spec, p, e) < 0)
             return -1;
+    sort_phases(p);
     return 0;
 }
 
@@ -42,7 +64,7 @@ struct step *plan_add(struct plan *p, const struct controller *c, const char *wh
 
     p->step = xreallocarray(p->step, p->n + 1, sizeof *p->step);
     s = &p->step[p->n++];
-    *s = (struct step){.ctl = c, .rec = jv_object()};
+    *s = (struct step){.ctl = c, .phase = c->phase, .rec = jv_object()};
     json_sets(&s->rec, "t", "step");
     json_sets(&s->rec, "c", c->name);
     json_sets(&s->rec, "do", what);
@@ -62,10 +84,20 @@ static const struct controller *find(jv rec)
     const char *name = json_str(rec, "c");
     size_t i;
 
-    for (i = 0; name && i < LEN(controllers); i++)
+    for (i = 0; name && controllers[i]; i++)
         if (strcmp(controllers[i]->name, name) == 0)
             return controllers[i];
     return NULL;
+}
+
+static int check_all(const struct agent *a, jv spec, struct err *e)
+{
+    size_t i;
+
+    for (i = 0; controllers[i]; i++)
+        if (controllers[i]->check && controllers[i]->check(a, spec, e) < 0)
+            return -1;
+    return 0;
 }
 
 bool txn_committed(jv journal)
@@ -109,8 +141,8 @@ static int sync_all(const struct agent *a, jv records, struct err *e)
 {
     size_t c;
 
-    for (c = 0; c < LEN(controllers); c++)
-        if (controllers[c]->sync(a, records, e) < 0)
+    for (c = 0; controllers[c]; c++)
+        if (controllers[c]->sync && controllers[c]->sync(a, records, e) < 0)
             return -1;
     return 0;
 }
@@ -127,8 +159,9 @@ int txn_undo(const struct agent *a, jv journal, struct err *e)
     }
     if (rc == 0)
         rc = sync_all(a, journal, e);
-    for (c = 0; rc == 0 && c < LEN(controllers); c++)
-        rc = controllers[c]->settle(a, jv_invalid(), e);
+    for (c = 0; rc == 0 && controllers[c]; c++)
+        if (controllers[c]->settle)
+            rc = controllers[c]->settle(a, jv_invalid(), e);
     if (rc < 0)
         return err_wrap(e, "cannot undo");
     return journal_remove(a->data_fd, e);
@@ -146,23 +179,25 @@ int txn_finish(const struct agent *a, jv journal, struct err *e)
         if (strcmp(type(rec), "commit") != 0)
             continue;
         after = json_get(rec, "after");
-        for (c = 0; c < LEN(controllers); c++) {
+        for (c = 0; controllers[c]; c++) {
             jv own AUTO_JV = json_get(after, controllers[c]->name);
 
-            if (jv_is_valid(own) && controllers[c]->settle(a, own, e) < 0)
+            if (jv_is_valid(own) && controllers[c]->settle &&
+                controllers[c]->settle(a, own, e) < 0)
                 return -1;
         }
     }
     return rc < 0 ? rc : sync_all(a, journal, e);
 }
 
-static int go(const struct agent *a, struct plan *p, jv records, struct journal *j, struct err *e)
+static int go(const struct agent *a, struct plan *p, jv spec, jv records, struct journal *j,
+    struct err *e)
 {
     jv rec AUTO_JV = jv_object();
     size_t i;
 
     for (i = 0; i < p->n; i++) {
-        if (p->step[i].ctl->prepare(a, &p->step[i], e) < 0)
+        if (p->step[i].ctl->prepare && p->step[i].ctl->prepare(a, &p->step[i], e) < 0)
             return -1;
         buf_free(&p->step[i].content);
     }
@@ -171,7 +206,7 @@ static int go(const struct agent *a, struct plan *p, jv records, struct journal 
     for (i = 0; i < p->n; i++)
         if (p->step[i].ctl->apply(a, &p->step[i], e) < 0)
             return -1;
-    if (sync_all(a, records, e) < 0)
+    if (sync_all(a, records, e) < 0 || check_all(a, spec, e) < 0)
         return -1;
     json_sets(&rec, "t", "commit");
     json_set(&rec, "after", jv_copy(p->after));
@@ -179,7 +214,7 @@ static int go(const struct agent *a, struct plan *p, jv records, struct journal 
     return journal_sync(j, e);
 }
 
-enum txn_result txn_run(const struct agent *a, struct plan *p, jv begin, struct err *e)
+enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin, struct err *e)
 {
     jv rec AUTO_JV = begin, records AUTO_JV = jv_array();
     struct journal j = {.fd = -1};
@@ -199,7 +234,7 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv begin, struct 
         journal_close(&j);
         return journal_remove(a->data_fd, &undo) < 0 ? TXN_STUCK : TXN_NOT_BEGUN;
     }
-    rc = go(a, p, records, &j, e);
+    rc = go(a, p, spec, records, &j, e);
     journal_close(&j);
     if (rc == 0)
         return TXN_DONE;

@@ -14,8 +14,19 @@
 
 struct controller;
 
+/* The order in which the steps of an update are applied, whichever controller they are of. */
+enum phase {
+    PHASE_BEFORE, /* hooks before an update */
+    PHASE_STOP,   /* of what will change or go; undone when the files are as they were */
+    PHASE_FILES,
+    PHASE_APPS,
+    PHASE_OS,     /* the image that the next boot is to run */
+    PHASE_AFTER,  /* hooks after an update, and after the reboot if it takes one */
+};
+
 struct step {
     const struct controller *ctl;
+    enum phase phase;
     jv rec;             /* its journal record: "c" the controller, "do" what, "path" to what, ... */
     struct buf content; /* what prepare stages; not in the journal */
 };
@@ -26,28 +37,44 @@ struct plan {
     jv after;           /* what each controller will know once committed, by its name */
 };
 
-struct controller {
+struct controller { /* of what has no comment that allows it, none is NULL */
     const char *name;
+    enum phase phase;   /* of its steps, unless it gives one another */
     /* What it takes to get from what the device has to spec (borrowed). Reads, changes nothing. */
     int (*plan)(const struct agent *a, jv spec, struct plan *p, struct err *e);
-    /* Stages a step: all that can fail or takes time, but nothing that anybody would notice. */
+    /* Fetches what spec (borrowed) needs from elsewhere, such as images: before plan, as often as need
+     * be, and without touching what runs. NULL: nothing. */
+    int (*prefetch)(const struct agent *a, jv spec, struct err *e);
+    /* Stages a step: all that can fail or takes time, but nothing that anybody would notice. NULL:
+     * nothing. */
     int (*prepare)(const struct agent *a, struct step *s, struct err *e);
     int (*apply)(const struct agent *a, struct step *s, struct err *e);
-    /* Makes durable what was done to the steps of its own among these records (an array). */
+    /* Makes durable what was done to the steps of its own among these records (an array). NULL:
+     * it is by then. */
     int (*sync)(const struct agent *a, jv records, struct err *e);
     /* Takes a step back, however far it had got; again and again if need be. sync comes after. */
     int (*undo)(const struct agent *a, jv rec, struct err *e);
     /* Removes what a committed step left behind; again and again if need be. sync comes after. */
     int (*finish)(const struct agent *a, jv rec, struct err *e);
     /* Stores what plan.after has for this controller; invalid after an undo, when only what the
-     * plan would have needed is dropped. */
+     * plan would have needed is dropped. NULL: it keeps nothing. */
     int (*settle)(const struct agent *a, jv after, struct err *e);
+    /* Whether what was applied does its work; waits for it as long as is due. NULL: it does. */
+    int (*check)(const struct agent *a, jv spec, struct err *e);
+    /* Puts its members into the status that is reported (DeviceStatus, an object). NULL: none. */
+    void (*status)(const struct agent *a, jv *status);
 };
+
+/* All of them in the order in which they plan, so that one can look at the steps of those before;
+ * NULL ends them. */
+extern const struct controller *const controllers[];
 
 extern const struct controller files_controller;
 
-/* All controllers' steps for spec; an error begins with the path that is its reason. The caller
- * frees with plan_free in any case. */
+/* Has every controller fetch what spec needs. */
+int plan_prefetch(const struct agent *a, jv spec, struct err *e);
+/* All controllers' steps for spec, in the order of applying; an error begins with the path that is
+ * its reason. The caller frees with plan_free in any case. */
 int plan_make(const struct agent *a, jv spec, struct plan *p, struct err *e);
 void plan_free(struct plan *p);
 struct step *plan_add(struct plan *p, const struct controller *c, const char *what,
@@ -59,8 +86,9 @@ enum txn_result {
     TXN_NOT_BEGUN, /* the journal could not be written; nothing was done */
     TXN_STUCK,     /* failed, and could not be undone yet: the journal stays for the next run */
 };
-/* begin (consumed): what the journal starts with beside its type. */
-enum txn_result txn_run(const struct agent *a, struct plan *p, jv begin, struct err *e);
+/* p: what it takes to get to spec (borrowed), which is checked before the commit; begin (consumed):
+ * what the journal starts with beside its type. */
+enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin, struct err *e);
 
 /* What a journal (as journal_read gives it, borrowed) asks for. */
 bool txn_committed(jv journal);

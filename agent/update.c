@@ -130,7 +130,8 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
 
     if (!jv_is_valid(spec))
         spec = jv_object();
-    if (spec_supported(spec, e) < 0 || plan_make(a, spec, &p, e) < 0) {
+    if (spec_supported(spec, e) < 0 || plan_prefetch(a, spec, e) < 0 ||
+        plan_make(a, spec, &p, e) < 0) {
         plan_free(&p);
         jv_free(begin);
         return failed(a, st, e->msg, true, e);
@@ -140,7 +141,7 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
     json_seti(&begin, "to", st->desired.number);
     json_sets(&begin, "sha256", st->desired.hash);
     json_sets(&begin, "time", time);
-    r = txn_run(a, &p, begin, e);
+    r = txn_run(a, &p, spec, begin, e);
     plan_free(&p);
     switch (r) {
     case TXN_DONE:

@@ -38,7 +38,8 @@ static int64_t clock_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* In the child, between fork and exec: system calls only. The parent reads errno from report. */
+/* In the child, between fork and exec: system calls only. The parent reads errno from report. path is
+ * NULL when the program is looked for below another root. */
 _Noreturn static void become(const struct proc *p, const char *path, const char *const *env,
     const int fd[3], int report)
 {
@@ -61,9 +62,14 @@ _Noreturn static void become(const struct proc *p, const char *path, const char 
     if (syscall(SYS_close_range, 4, ~0U, 0) < 0)
         for (i = (int)sysconf(_SC_OPEN_MAX); i > 3; i--)
             close(i);
+    if (p->root && (chroot(p->root) < 0 || chdir("/") < 0))
+        goto fail;
     if (p->dir && chdir(p->dir) < 0)
         goto fail;
-    execve(path, (char *const *)p->argv, (char *const *)env);
+    if (path)
+        execve(path, (char *const *)p->argv, (char *const *)env);
+    else
+        execvpe(p->argv[0], (char *const *)p->argv, (char *const *)env);
 fail:
     en = errno;
     if (write(report, &en, sizeof en) < 0)
@@ -128,7 +134,7 @@ static int make_pipe(int p[2])
 
 static int spawn(const struct proc *p, struct child *c, struct err *e)
 {
-    char *path AUTO_FREE = find_program(p->argv[0]);
+    char *path AUTO_FREE = p->root ? NULL : find_program(p->argv[0]);
     const char *path_env = getenv("PATH");
     char *path_var AUTO_FREE = xasprintf("PATH=%s", path_env ? path_env : path_default);
     const char *const minimal[] = {path_var, "LANG=C.UTF-8", NULL};
@@ -136,7 +142,7 @@ static int spawn(const struct proc *p, struct child *c, struct err *e)
     int en = 0, rc = -1;
     ssize_t n;
 
-    if (!path)
+    if (!path && !p->root)
         return err_errno(e, "%s", p->argv[0]);
     if (make_pipe(in) < 0 || make_pipe(out) < 0 || make_pipe(err) < 0 || make_pipe(report) < 0) {
         err_errno(e, "%s", p->argv[0]);

@@ -12,6 +12,7 @@
 struct proc {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
     const char *const *env;  /* NULL: a minimal environment (PATH, LANG) */
+    const char *root;        /* chroot(2) there first, and look for the program in it; or NULL */
     const char *dir;         /* working directory or NULL */
     const void *in;          /* standard input, in_len bytes; NULL: /dev/null */
     size_t in_len;

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "txn.h"
+
+const struct controller *const controllers[] = {
+    &files_controller,
+    NULL,
+};
