@@ -59,6 +59,10 @@ static const char *authority_fault(const char *s, size_t n)
 
 const char *host_fault(const char *s)
 {
+    if (strstr(s, "://"))
+        return "there is a scheme before it";
+    if (strchr(s, '/'))
+        return "there is a path behind it";
     return authority_fault(s, strlen(s));
 }
 

@@ -367,8 +367,10 @@ ssh | del(.spec.sshConfig.sshPrivateKey) | spec.sshConfig.sshPrivateKey: is requ
 http | .spec.url = "ftp://x" | spec.url: must be an http or https URL: it has another scheme
 http | .spec.type = "svn" | spec.type: must be one of git, http, oci
 http | del(.spec.type) | spec.type: is required
-oci | .spec.registry = "https://registry" | spec.registry: must be HOST or HOST:PORT: the port is not from 1 to 65535
-oci | .spec.registry = "registry/path" | spec.registry: must be HOST or HOST:PORT: the host is none
+oci | .spec.registry = "https://registry" | spec.registry: must be HOST or HOST:PORT: there is a scheme before it
+oci | .spec.registry = "registry/path" | spec.registry: must be HOST or HOST:PORT: there is a path behind it
+oci | .spec.registry = "registry..x" | spec.registry: must be HOST or HOST:PORT: the host is none
+oci | .spec.registry = "registry:x" | spec.registry: must be HOST or HOST:PORT: the port is not from 1 to 65535
 oci | .spec.registry = "registry:0" | spec.registry: must be HOST or HOST:PORT: the port is not from 1 to 65535
 oci | del(.spec.ociAuth.password) | spec.ociAuth.password: is required
 oci | .spec.ociAuth.authType = "bearer" | spec.ociAuth.authType: must be docker
