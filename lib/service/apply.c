@@ -73,31 +73,33 @@ static int by_name(const void *p, const void *q)
 
     if (c == 0)
         c = strcmp(a->name, b->name);
-    return c ? c : a->doc < b->doc ? -1 : a->doc > b->doc; /* the later one is the duplicate */
+    return c ? c : a < b ? -1 : a > b; /* in the order that they were given in */
 }
 
 /* Two documents of one name: which of them counts is not for us to guess. */
 static int duplicates(const struct apply_options *o, struct apply_item *items, size_t n, struct err *e)
 {
-    const struct apply_item **sorted = xcalloc(n, sizeof *sorted);
+    const struct apply_item **sorted AUTO_FREE = xcalloc(n, sizeof *sorted);
+    const struct apply_item **first AUTO_FREE = xcalloc(n, sizeof *first); /* of each item's name */
     int bad = 0;
     size_t i;
 
     for (i = 0; i < n; i++)
         sorted[i] = &items[i];
     qsort(sorted, n, sizeof *sorted, by_name);
-    for (i = 1; i < n; i++)
-        if (sorted[i]->kind == sorted[i - 1]->kind &&
-            strcmp(sorted[i]->name, sorted[i - 1]->name) == 0) {
+    for (i = 0; i < n; i++)
+        first[sorted[i] - items] = i && sorted[i]->kind == sorted[i - 1]->kind &&
+            strcmp(sorted[i]->name, sorted[i - 1]->name) == 0 ? first[sorted[i - 1] - items] :
+            sorted[i];
+    for (i = 0; i < n; i++)
+        if (first[i] != &items[i]) {
             struct err why;
 
-            err_set(&why, FC_INVALID, "%s \"%s\" stands in %s:%d already", sorted[i]->kind->name,
-                sorted[i]->name, sorted[i - 1]->in->source,
-                doc_line(sorted[i - 1]->doc, "metadata.name"));
-            complain(o, sorted[i], "metadata.name", why.msg, e);
+            err_set(&why, FC_INVALID, "%s \"%s\" stands in %s:%d already", items[i].kind->name,
+                items[i].name, first[i]->in->source, doc_line(first[i]->doc, "metadata.name"));
+            complain(o, &items[i], "metadata.name", why.msg, e);
             bad++;
         }
-    free(sorted);
     return bad;
 }
 
