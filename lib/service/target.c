@@ -3,6 +3,20 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
+/* What is no UTF-8 is no name of anything. */
+static int good_text(const char *word, struct err *e)
+{
+    struct buf shown AUTO_BUF = BUF_INIT;
+    size_t n = strlen(word);
+
+    if (utf8_valid(word, n))
+        return 0;
+    text_clean(&shown, word, n);
+    return err_set(e, FC_INVALID, "\"%s\": not UTF-8", shown.p);
+}
+
 void targets_add(struct targets *t, const struct kind *k, const char *name)
 {
     if ((t->n & (t->n - 1)) == 0) /* full at each power of two */
@@ -61,6 +75,8 @@ int targets_parse(struct targets *t, int argc, char **argv, struct err *e)
     for (int i = 0; i < argc; i++) {
         const char *slash = strchr(argv[i], '/'), *name = argv[i];
 
+        if (good_text(argv[i], e) < 0)
+            return -1;
         if (i == 0 && !slash) {
             if (!(k = kind_parse(argv[0], e)))
                 return -1;
@@ -136,6 +152,8 @@ const char *target_name(const struct kind *k, const char *word, struct err *e)
     const char *slash = k->flags & KIND_CHILD ? NULL : strchr(word, '/');
     const struct kind *own;
 
+    if (good_text(word, e) < 0)
+        return NULL;
     if (slash) {
         if (!(own = kind_before(word, slash, e)))
             return NULL;
@@ -166,6 +184,8 @@ int target_involved(const char *word, const struct kind **k, const char **name, 
 {
     const char *slash = strchr(word, '/');
 
+    if (good_text(word, e) < 0)
+        return err_wrap(e, "--of");
     if (!slash || !slash[1])
         return err_set(e, FC_USAGE, "--of %s: KIND/NAME is wanted", word);
     if (!(*k = kind_before(word, slash, e)))

@@ -117,11 +117,23 @@ device() { printf '{"apiVersion":"v1beta1","kind":"Device","metadata":{"name":"%
         expect 3 fc-select "device/$name"
         expect 3 fc-delete -y "device/$name"
     done
+    for command in 'fc-select devices' 'fc-select devices a' 'fc-delete -y device' 'fc-render' 'fc-rollout status' \
+        'fc-history device' 'fc-patch -p {} device' 'fc-enroll approve' 'fc-watch devices'; do
+        expect 6 $command $'d1\xff'
+        same "${command%% *}: \"d1?\": not UTF-8" "$stderr"
+    done
+    expect 6 fc-select events --of $'device/d1\xff'
+    same 'fc-select: --of: "device/d1?": not UTF-8' "$stderr"
 }
 
 @test "the same name twice in one stream" {
     { device a; device b; device a; } >twice.json
     refused twice.json 'twice.json:3: metadata.name: Device "a" stands in twice.json:1 already'
+    # Of several the problems come by line, each with the first of its name.
+    { device b; device a; device b; device a; device b; } >more.json
+    refused more.json 'more.json:3: metadata.name: Device "b" stands in more.json:1 already'
+    same 'fc-apply: more.json:4: metadata.name: Device "a" stands in more.json:2 already' "${stderr_lines[1]}"
+    same 'fc-apply: more.json:5: metadata.name: Device "b" stands in more.json:1 already' "${stderr_lines[2]}"
     # Of many thousands it is found at once.
     { seq -f 'd%06.0f' 50000; echo d025000; } |
         sed 's/.*/{"apiVersion":"v1beta1","kind":"Device","metadata":{"name":"&"}}/' >many.json
