@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static int dial(const char *where)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(tls ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+    int fd = socket(tls ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, rc;
 
     snprintf(un.sun_path, sizeof un.sun_path, "%s", where);
     in.sin_port = htons((uint16_t)strtoul(where, NULL, 10));
@@ -42,6 +43,10 @@ static int dial(const char *where)
         connect(fd, (struct sockaddr *)&un, sizeof un);
     if (rc < 0)
         die("%s: %s", where, strerror(errno));
+    /* As clients do. Else the request waits 40 ms for the handshake's last acknowledgement, which a
+     * server that sends no session tickets delays, and each request finds its caches cold. */
+    if (tls)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
 
