@@ -183,6 +183,8 @@ static int talk(struct net *n, struct err *e)
     struct msg m;
     int rc;
 
+    if (!n->job->a->dry)
+        renew(n);
     if (net_client(n, &n->job->settings->management, false, &c, e) < 0)
         return -1;
     rc = poll_server(n, c, e);

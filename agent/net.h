@@ -37,6 +37,9 @@ enum enroll_result { ENROLL_DONE, ENROLL_PENDING, ENROLL_FAILED };
 /* Asks for a certificate, or whether it was granted meanwhile. */
 enum enroll_result enroll(struct net *n, struct err *e);
 
+/* Renews the certificate when a quarter of its life is over. What keeps it from that is said. */
+void renew(struct net *n);
+
 /* A client of a service, with the bootstrap identity or the device's own. */
 int net_client(struct net *n, const struct service *s, bool bootstrap, struct client **out,
     struct err *e);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mod.h"
@@ -75,6 +76,24 @@ static int load_modules(struct net *n, struct err *e)
     return n->id.crypto ? 0 : -1;
 }
 
+/* Files but those of its folder go, and the system calls that a client does not need; on a kernel
+ * that cannot do this, only a run that asked for no split goes on. */
+static int confine(const struct net_job *job, struct err *e)
+{
+    struct confine *c = confine_new();
+    struct err lacks = {0};
+
+    confine_opened(c, job->certs, CONFINE_READ | (job->a->dry ? 0 : CONFINE_WRITE | CONFINE_MAKE));
+    confine_enter(c, &lacks);
+    if (!lacks.code)
+        return 0;
+    if (job->a->split)
+        return err_set(e, FC_FAIL, "the network half cannot be confined: %s (--no-split goes on "
+            "without)", lacks.msg);
+    log_warn("the network half is not confined: %s", lacks.msg);
+    return 0;
+}
+
 _Noreturn static void child(const struct net_job *job, int sock)
 {
     struct net n = {.job = job, .sock = sock};
@@ -83,7 +102,8 @@ _Noreturn static void child(const struct net_job *job, int sock)
     close_others(sock, job->certs);
     signal(SIGPIPE, SIG_IGN);
     alarm((unsigned)(job->a->wait + RUN_SLACK));
-    if (load_modules(&n, &m.err) < 0 || drop_rights(job->a, &m.err) < 0)
+    if (load_modules(&n, &m.err) < 0 || drop_rights(job->a, &m.err) < 0 ||
+        confine(job, &m.err) < 0)
         proto_send(sock, &m, NULL);
     else
         net_main(&n);

@@ -109,13 +109,12 @@ void confine_free(struct confine *c)
     free(c);
 }
 
-void confine_path(struct confine *c, const char *path, unsigned rights)
+void confine_opened(struct confine *c, int fd, unsigned rights)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = 0};
-    int fd AUTO_CLOSE = -1;
     struct stat st;
 
-    if (c->rules < 0 || !path || (fd = open(path, O_PATH | O_CLOEXEC)) < 0 || fstat(fd, &st) < 0)
+    if (c->rules < 0 || fstat(fd, &st) < 0)
         return;
     if (rights & CONFINE_READ)
         rule.allowed_access |= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
@@ -130,7 +129,15 @@ void confine_path(struct confine *c, const char *path, unsigned rights)
     rule.parent_fd = fd;
     if (rule.allowed_access && syscall(SYS_landlock_add_rule, c->rules, LANDLOCK_RULE_PATH_BENEATH,
         &rule, 0) < 0)
-        die("a rule for %s: %s", path, strerror(errno));
+        die("a rule for a path: %s", strerror(errno));
+}
+
+void confine_path(struct confine *c, const char *path, unsigned rights)
+{
+    int fd AUTO_CLOSE = c->rules >= 0 && path ? open(path, O_PATH | O_CLOEXEC) : -1;
+
+    if (fd >= 0)
+        confine_opened(c, fd, rights);
 }
 
 void confine_folder(struct confine *c, const char *file, unsigned rights)

@@ -26,6 +26,8 @@ void confine_free(struct confine *c); /* NULL is fine */
 /* Leaves this file, or all in this folder. What is not there, or NULL, is left out. A file that is
  * replaced by another of its name is not what was named: name its folder. */
 void confine_path(struct confine *c, const char *path, unsigned rights);
+/* The same for a file or folder that is open. */
+void confine_opened(struct confine *c, int fd, unsigned rights);
 /* The folder of a file. */
 void confine_folder(struct confine *c, const char *file, unsigned rights);
 

@@ -2,7 +2,7 @@
 /*
  * Loaded into a program (LD_PRELOAD) this tries what a taken-over process would: on SIGUSR1, and when
  * the program ends. It writes a line for each attempt to the file that PROBE names, which is opened
- * while everything may still be opened.
+ * while everything may still be opened, or to standard error ("-"), which stays open whatever happens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ __attribute__((constructor)) static void load(void)
     const char *file = getenv("PROBE");
 
     own = getenv("PROBE_OWN");
-    out = file ? open(file, O_WRONLY | O_CREAT | O_APPEND, 0600) : -1;
+    out = file && strcmp(file, "-") == 0 ? 2 : file ? open(file, O_WRONLY | O_CREAT | O_APPEND, 0600) : -1;
     if (out >= 0)
         signal(SIGUSR1, attempt);
 }
