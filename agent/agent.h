@@ -36,6 +36,7 @@ enum { /* limits of the agent, all in one place */
 };
 
 struct settings;
+struct progress;
 
 struct agent {
     /* options */
@@ -50,6 +51,7 @@ struct agent {
     const char *filter;
 
     const struct settings *settings; /* NULL until a run has read them */
+    struct progress *progress; /* of the update that is under way; NULL: nobody is told */
 
     /* opened by agent_open; -1 until then */
     int root_fd;

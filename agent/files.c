@@ -566,6 +566,7 @@ static int files_settle(const struct agent *a, jv after, struct err *e)
 
 const struct controller files_controller = {
     .name = "config",
+    .serves = "config",
     .phase = PHASE_FILES,
     .plan = files_plan,
     .prepare = files_prepare,

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -175,12 +176,31 @@ static int report(struct net *n, struct client *c, const struct msg *m, struct e
     return rc < 0 ? rc : tell(n, MSG_SENT, e);
 }
 
-/* Polls, then reports if it is told to. */
-static int talk(struct net *n, struct err *e)
+/* Sends what it is told to until the other half has no more to say, which may take as long as an
+ * update does. A report that fails is answered; the next one may go through. */
+static int reports(struct net *n, struct client *c, struct err *e)
 {
     struct buf keep AUTO_BUF = BUF_INIT;
+    struct msg m, answer = {.type = MSG_ERROR};
+
+    for (;;) {
+        alarm(0);
+        if (proto_recv(n->sock, -1, &keep, &m, e) < 0)
+            return e->code == FC_NOTFOUND ? 0 : -1;
+        if (m.type != MSG_REPORT)
+            return err_set(e, FC_FAIL, "the other half sent no report");
+        alarm(RUN_SLACK);
+        if (report(n, c, &m, &answer.err) == 0)
+            continue;
+        identity_explain(&n->id, &answer.err);
+        if (proto_send(n->sock, &answer, e) < 0)
+            return -1;
+    }
+}
+
+static int talk(struct net *n, struct err *e)
+{
     struct client *c;
-    struct msg m;
     int rc;
 
     if (!n->job->a->dry)
@@ -188,14 +208,8 @@ static int talk(struct net *n, struct err *e)
     if (net_client(n, &n->job->settings->management, false, &c, e) < 0)
         return -1;
     rc = poll_server(n, c, e);
-    if (rc == 0) {
-        rc = proto_recv(n->sock, -1, &keep, &m, e);
-        if (rc < 0 && e->code == FC_NOTFOUND) /* there is nothing to report */
-            rc = 0;
-        else if (rc == 0)
-            rc = m.type == MSG_REPORT ? report(n, c, &m, e) :
-                err_set(e, FC_FAIL, "the other half sent no report");
-    }
+    if (rc == 0)
+        rc = reports(n, c, e);
     n->http->close(c);
     if (rc < 0)
         identity_explain(&n->id, e);

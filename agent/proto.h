@@ -6,7 +6,7 @@
  *
  * The network half says MSG_NAME first, then one of MSG_PENDING, MSG_LOST, MSG_NOTHING,
  * MSG_DESIRED, MSG_REFUSED or MSG_ERROR. After MSG_NOTHING, MSG_DESIRED and MSG_REFUSED it takes
- * one MSG_REPORT and answers it by MSG_SENT or MSG_ERROR, or ends when the socket is closed.
+ * MSG_REPORTs, answers each by MSG_SENT or MSG_ERROR, and ends when the socket is closed.
  */
 #ifndef FC_AGENT_PROTO_H
 #define FC_AGENT_PROTO_H

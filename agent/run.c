@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "net.h"
 #include "place.h"
+#include "progress.h"
 #include "proto.h"
 #include "show.h"
 #include "spec.h"
@@ -109,13 +110,26 @@ static int pending(struct run *r, jv *device, struct err *e)
     return err_set(e, FC_AGAIN, "the received version is lost: the next run asks for it again");
 }
 
+static int report(struct run *r, struct err *e);
+
+static int report_progress(void *with, struct err *e)
+{
+    return report(with, e);
+}
+
 static int apply(struct run *r, jv device, struct err *e)
 {
+    struct progress progress = {.st = &r->st, .report = report_progress, .with = r,
+        .since = monotonic_s()};
     int64_t from = r->st.current.number;
+    int rc;
 
     if (r->a->dry)
         return show_plan(r->a, device, e);
-    if (update_apply(r->a, &r->st, device, e) < 0)
+    r->a->progress = &progress;
+    rc = update_apply(r->a, &r->st, device, e);
+    r->a->progress = NULL;
+    if (rc < 0)
         return -1;
     r->dirty = false;
     log_info("version %" PRId64 " is applied (was %" PRId64 ")", r->st.current.number, from);

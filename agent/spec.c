@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "fleet/kind.h"
 #include "state.h"
+#include "txn.h"
 
 int spec_identify(jv device, const char *name, int64_t *version, struct err *e)
 {
@@ -32,6 +33,16 @@ int spec_check(jv device, struct err *e)
     return 0;
 }
 
+static bool served(const char *member)
+{
+    size_t i;
+
+    for (i = 0; controllers[i]; i++)
+        if (controllers[i]->serves && strcmp(controllers[i]->serves, member) == 0)
+            return true;
+    return false;
+}
+
 int spec_supported(jv spec, struct err *e)
 {
     static const char *const known[] = {"os", "config", "applications", "systemd", "resources",
@@ -40,10 +51,10 @@ int spec_supported(jv spec, struct err *e)
     jv apps AUTO_JV = json_get(spec, "applications"), app AUTO_JV = jv_invalid();
     size_t i;
 
-    if (image && *image)
+    if (image && *image && !served("os"))
         return err_set(e, FC_FAIL, "OSUpdateFailed: spec.os.image: this agent cannot apply OS "
             "images (%s)", image);
-    if (json_nonempty(apps)) {
+    if (json_nonempty(apps) && !served("applications")) {
         app = jv_array_get(jv_copy(apps), 0);
         return err_set(e, FC_FAIL, "spec.applications[0] (%s): this agent cannot run applications",
             json_str(app, "name") ? json_str(app, "name") : "without a name");
@@ -54,7 +65,7 @@ int spec_supported(jv spec, struct err *e)
     if (jv_get_kind(spec) != JV_KIND_OBJECT)
         return 0;
     jv_object_foreach(spec, key, value) {
-        bool found = false;
+        bool found = served(jv_string_value(key));
 
         for (i = 0; i < LEN(known); i++)
             found |= strcmp(known[i], jv_string_value(key)) == 0;

@@ -11,7 +11,7 @@ int spec_identify(jv device, const char *name, int64_t *version, struct err *e);
 /* Does it follow the contract's schema and rules? FC_INVALID with the first path that does not. */
 int spec_check(jv device, struct err *e);
 
-/* Refuses what this agent cannot bring about, naming it. Failures of the OS image begin with
+/* Refuses what no controller of this agent serves, naming it. Failures of the OS image begin with
  * "OSUpdateFailed: ", as people and servers look for it. */
 int spec_supported(jv spec, struct err *e);
 

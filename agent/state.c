@@ -23,9 +23,18 @@ int64_t device_version(jv device)
 
 void state_outcome(struct state *st, const char *reason, const char *message)
 {
-    snprintf(st->outcome.reason, sizeof st->outcome.reason, "%s", reason);
-    snprintf(st->outcome.message, sizeof st->outcome.message, "%s", message);
-    time_format(now_us(), st->outcome.time);
+    struct outcome *o = &st->outcome;
+
+    if (state_updating(o) && strcmp(o->reason, reason) == 0 && strcmp(o->message, message) == 0)
+        return;
+    snprintf(o->reason, sizeof o->reason, "%s", reason);
+    snprintf(o->message, sizeof o->message, "%s", message);
+    time_format(now_us(), o->time);
+}
+
+bool state_updating(const struct outcome *o)
+{
+    return o->reason[0] && strcmp(o->reason, "Updated") != 0 && strcmp(o->reason, "Error") != 0;
 }
 
 static void copy(char *to, size_t size, const char *from)

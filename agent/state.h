@@ -18,7 +18,7 @@ struct version {
 };
 
 struct outcome { /* of the last update, as the condition Updating shows it */
-    char reason[64];    /* "" before the first, "Updated", "Error" */
+    char reason[64];    /* "" before the first; "Updated", "Error"; any other: under way */
     char message[ERR_LEN];
     char time[32];      /* RFC 3339 */
 };
@@ -45,7 +45,9 @@ int state_doc(int data, const char *name, const struct version *v, jv *out, stru
 /* renderedVersion of a device document; -1 when its annotation is missing or no number. */
 int64_t device_version(jv device);
 
-/* Records how an update ended; the time is set when it differs or is a new version's. */
+/* Records how an update goes or ended, and when; what goes on as before keeps its time. */
 void state_outcome(struct state *st, const char *reason, const char *message);
+/* Is an update under way, if only waiting, by this reason of the condition Updating? */
+bool state_updating(const struct outcome *o);
 
 #endif

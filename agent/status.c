@@ -23,7 +23,7 @@ static jv conditions(const struct state *st)
         return jv_array();
     }
     json_sets(&c, "type", "Updating");
-    json_sets(&c, "status", "False");
+    json_sets(&c, "status", state_updating(&st->outcome) ? "True" : "False");
     json_sets(&c, "reason", st->outcome.reason);
     json_sets(&c, "message", st->outcome.message);
     json_sets(&c, "lastTransitionTime", st->outcome.time);

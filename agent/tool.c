@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "progress.h"
 
 enum {
     OUT_MAX = 16 << 20, /* bytes of output that are kept; lists of images are long */
@@ -46,6 +47,7 @@ int tool_run(const struct agent *a, const struct tool *t, struct buf *out, struc
     char *said;
     int rc = 0;
 
+    progress_report(a); /* it may take long */
     log_debug("%s%s%s", name, t->argv[1] ? " " : "", t->argv[1] ? t->argv[1] : "");
     if (proc_run(&p, &r, e) < 0)
         return -1;

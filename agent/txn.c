@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "journal.h"
+#include "progress.h"
 
 int plan_prefetch(const struct agent *a, jv spec, struct err *e)
 {
@@ -240,6 +241,7 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin
         return TXN_DONE;
     if (j.doubtful) /* a commit may stand there: the next run decides by what it can read */
         return TXN_STUCK;
+    progress_say(a, "RollingBack", e->msg);
     if (txn_undo(a, records, &undo) < 0) {
         err_wrap(e, "%s; undoing", undo.msg);
         return TXN_STUCK;

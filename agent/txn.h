@@ -39,6 +39,8 @@ struct plan {
 
 struct controller { /* of what has no comment that allows it, none is NULL */
     const char *name;
+    const char *serves; /* the member of spec that it brings about: without one, a spec that has it
+                         * is refused. What it cannot do of it, its plan refuses. */
     enum phase phase;   /* of its steps, unless it gives one another */
     /* What it takes to get from what the device has to spec (borrowed). Reads, changes nothing. */
     int (*plan)(const struct agent *a, jv spec, struct plan *p, struct err *e);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "journal.h"
 #include "place.h"
+#include "progress.h"
 #include "spec.h"
 #include "txn.h"
 
@@ -130,6 +131,7 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
 
     if (!jv_is_valid(spec))
         spec = jv_object();
+    progress_say(a, "Preparing", "what it needs is fetched");
     if (spec_supported(spec, e) < 0 || plan_prefetch(a, spec, e) < 0 ||
         plan_make(a, spec, &p, e) < 0) {
         plan_free(&p);
@@ -141,6 +143,7 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
     json_seti(&begin, "to", st->desired.number);
     json_sets(&begin, "sha256", st->desired.hash);
     json_sets(&begin, "time", time);
+    progress_say(a, "ApplyingUpdate", "being applied");
     r = txn_run(a, &p, spec, begin, e);
     plan_free(&p);
     switch (r) {
