@@ -129,8 +129,8 @@ static int apply(struct run *r, jv device, struct err *e)
     r->a->progress = &progress;
     rc = update_apply(r->a, &r->st, device, e);
     r->a->progress = NULL;
-    if (rc < 0)
-        return -1;
+    if (rc)
+        return rc < 0 ? -1 : 0;
     r->dirty = false;
     log_info("version %" PRId64 " is applied (was %" PRId64 ")", r->st.current.number, from);
     return 0;

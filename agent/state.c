@@ -100,6 +100,7 @@ static int parse(const struct buf *b, struct state *st, struct err *e)
     version_get(v, "current", &st->current);
     version_get(v, "desired", &st->desired);
     st->failed = json_int(v, "failed", 0);
+    st->ready = json_int(v, "ready", 0);
     copy(st->outcome.reason, sizeof st->outcome.reason, json_str(v, "outcome.reason"));
     copy(st->outcome.message, sizeof st->outcome.message, json_str(v, "outcome.message"));
     copy(st->outcome.time, sizeof st->outcome.time, json_str(v, "outcome.time"));
@@ -140,6 +141,8 @@ int state_store(int data, const struct state *st, struct err *e)
     version_set(&v, "current", &st->current);
     version_set(&v, "desired", &st->desired);
     json_seti(&v, "failed", st->failed);
+    if (st->ready)
+        json_seti(&v, "ready", st->ready);
     json_sets(&o, "reason", st->outcome.reason);
     json_sets(&o, "message", st->outcome.message);
     json_sets(&o, "time", st->outcome.time);

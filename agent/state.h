@@ -27,6 +27,7 @@ struct state {
     char device[DEVICE_NAME_LEN]; /* "" until the first enrollment */
     struct version current, desired;
     int64_t failed;               /* version that could not be applied; 0 = none */
+    int64_t ready;                /* version whose needs are fetched, and that waits; 0 = none */
     struct outcome outcome;
     char reported[SHA256_HEX];    /* of the status that the server has; "" = none */
 };

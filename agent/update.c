@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "journal.h"
 #include "place.h"
+#include "policy.h"
 #include "progress.h"
 #include "spec.h"
 #include "txn.h"
@@ -74,7 +75,7 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
         st->desired = (struct version){0};
     else if (st->desired.number <= to)
         st->desired = st->current;
-    st->failed = 0;
+    st->failed = st->ready = 0;
     state_outcome(st, "Updated", message);
     if (state_store(a->data_fd, st, e) < 0)
         return -1;
@@ -122,18 +123,92 @@ int update_refuse(const struct agent *a, struct state *st, int64_t number, const
     return failed(a, st, why, true, e);
 }
 
+/* --- windows ------------------------------------------------------------------------------ */
+
+static const struct window {
+    const char *key;    /* in spec.updatePolicy */
+    const char *what;
+    const char *reason; /* of a version that waits for it */
+} download_window = {"downloadSchedule", "download", "Preparing"},
+  update_window = {"updateSchedule", "update", "ReadyToUpdate"};
+
+/* 0: open. 1: not, and the outcome says so, durably if it is news. */
+static int wait_for(const struct agent *a, struct state *st, jv spec, const struct window *w,
+    struct err *e)
+{
+    jv policy AUTO_JV = json_get(spec, "updatePolicy"), schedule AUTO_JV = json_get(policy, w->key);
+    struct outcome old = st->outcome;
+    char message[ERR_LEN], time[TIME_LEN];
+    struct err store = {0};
+    struct opening o;
+
+    if (policy_open(a->root_path, schedule, now_us() / 1000000, &o, e) < 0)
+        return err_wrap(e, "spec.updatePolicy.%s", w->key);
+    if (o.now)
+        return 0;
+    time_format(o.next * 1000000, time);
+    snprintf(message, sizeof message, "version %" PRId64 ": waits for its %s window%s%s",
+        st->desired.number, w->what, o.next ? ", which opens at " :
+        ", which opens once the clock is set", o.next ? time : "");
+    state_outcome(st, w->reason, message);
+    if (memcmp(&old, &st->outcome, sizeof old) == 0)
+        return 1;
+    log_info("%s", message);
+    if (state_store(a->data_fd, st, &store) < 0)
+        log_err(&store);
+    return 1;
+}
+
+/* Fetches what the version needs when it may, and once while it waits to be applied. 0: it can be
+ * applied now; 1: it waits. */
+static int make_ready(const struct agent *a, struct state *st, jv spec, struct err *e)
+{
+    int rc;
+
+    if (st->ready == st->desired.number) {
+        rc = wait_for(a, st, spec, &update_window, e);
+        if (rc)
+            return rc;
+    }
+    rc = st->ready == st->desired.number ? 0 : wait_for(a, st, spec, &download_window, e);
+    if (rc)
+        return rc;
+    progress_say(a, "Preparing", "what it needs is fetched");
+    if (plan_prefetch(a, spec, e) < 0)
+        return -1;
+    st->ready = st->desired.number;
+    return wait_for(a, st, spec, &update_window, e);
+}
+
+/* What is not there yet may be there later: the version stays one to be applied. */
+static int retry(const struct agent *a, struct state *st, struct err *e)
+{
+    struct err store = {0};
+
+    state_outcome(st, "Retrying", "");
+    snprintf(st->outcome.message, sizeof st->outcome.message, "version %" PRId64 ": %s",
+        st->desired.number, e->msg);
+    if (state_store(a->data_fd, st, &store) < 0)
+        log_err(&store);
+    return -1;
+}
+
 int update_apply(const struct agent *a, struct state *st, jv device, struct err *e)
 {
     jv spec AUTO_JV = json_get(device, "spec"), begin = jv_object(), journal AUTO_JV = jv_invalid();
     char time[TIME_LEN];
     struct plan p = {.after = jv_invalid()};
     enum txn_result r;
+    int rc;
 
     if (!jv_is_valid(spec))
         spec = jv_object();
-    progress_say(a, "Preparing", "what it needs is fetched");
-    if (spec_supported(spec, e) < 0 || plan_prefetch(a, spec, e) < 0 ||
-        plan_make(a, spec, &p, e) < 0) {
+    rc = spec_supported(spec, e) < 0 ? -1 : make_ready(a, st, spec, e);
+    if (rc > 0 || (rc < 0 && e->code == FC_AGAIN)) {
+        jv_free(begin);
+        return rc > 0 ? rc : retry(a, st, e);
+    }
+    if (rc < 0 || plan_make(a, spec, &p, e) < 0) {
         plan_free(&p);
         jv_free(begin);
         return failed(a, st, e->msg, true, e);

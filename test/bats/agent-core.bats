@@ -42,3 +42,42 @@ False Error' "$(jq -r '.status.conditions[] | .status + " " + .reason' body)"
     has "$stderr" "fc-agent: the server is not told what the update does: report: the server answered 503"
     same "GET PUT PUT" "$(cut -d' ' -f1 requests | xargs)"
 }
+
+# policy KEY SECONDS GRACE: members for `give` with a window that opens so many seconds from now.
+policy() {
+    jq -cn --arg key "$1" --arg at "$(date -u -d "+$2 seconds" '+%M %H * * *' | sed 's/^0*\([0-9]\)/\1/; s/ 0\([0-9]\)/ \1/')" \
+        --arg grace "$3" '{updatePolicy: {($key): {at: $at, timeZone: "UTC", startGraceDuration: $grace}}}'
+}
+
+@test "a version waits for its download window, then for its update window" {
+    with_device d1
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    expect 0 run_agent d1
+    has "$stderr" "fc-agent: version 2: waits for its update window, which opens at "
+    [ ! -e d1/etc/a ]
+    same "True ReadyToUpdate" "$(reported '.status.conditions[] | select(.type == "Updating") | .status + " " + .reason')"
+    has "$(updating)" "version 2: waits for its update window, which opens at $(date -u -d '+7200 seconds' '+%Y-%m-%dT%H:%M')"
+    same Updating "$(reported .status.updated.status)"
+    # Nothing new is nothing to tell, and nothing to write.
+    before=$(whole_picture d1) rv=$(reported .metadata.resourceVersion)
+    expect 0 run_agent d1
+    same "" "$stderr"
+    same "$before $rv" "$(whole_picture d1) $(reported .metadata.resourceVersion)"
+    # A later version takes the place of one that waits.
+    give "$(files "$(file /etc/a 2)")" "$(policy downloadSchedule 7200 1h)"
+    expect 0 run_agent d1
+    has "$(updating)" "Preparing: version 3: waits for its download window, which opens at "
+    expect 0 at_time +2.3h run_agent d1
+    same 2 "$(cat d1/etc/a)"
+    has "$(updating)" "Updated: version 3 is applied"
+    # Opened, and closed again: it is the next day's. What waits is applied without the server.
+    give "$(files "$(file /etc/a 3)")" "$(policy updateSchedule 7200 1h)"
+    expect 0 at_time +4h run_agent d1
+    has "$stderr" "waits for its update window, which opens at $(date -u -d '+1 day +7200 seconds' '+%Y-%m-%dT%H:')"
+    same 2 "$(cat d1/etc/a)"
+    # A clock that was never set opens nothing.
+    run at_time '1970-01-01 00:00:30' run_agent d1
+    same 2 "$(cat d1/etc/a)"
+    expect 0 run_agent d1
+    has "$(updating)" "ReadyToUpdate: version 4: "
+}
