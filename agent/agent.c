@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "base/mem.h"
+#include "deadline.h"
 #include "files.h"
+#include "pace.h"
 #include "place.h"
 
 /* The resolved path of a folder that is open. */
@@ -103,13 +106,19 @@ int agent_account(struct agent *a, struct err *e)
 
 int agent_lock(struct agent *a, struct err *e)
 {
+    int64_t end = uptime_s() + KICK_WAIT;
+
     a->lock_fd = openat(a->run_fd, "agent.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0)
         return err_errno(e, AGENT_RUN "/agent.lock");
-    if (flock(a->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK ? err_set(e, FC_AGAIN, "another run is under way") :
-        err_errno(e, AGENT_RUN "/agent.lock");
+    while (flock(a->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return err_errno(e, AGENT_RUN "/agent.lock");
+        if (!pace_kick_waits(a) || uptime_s() >= end)
+            return err_set(e, FC_AGAIN, "another run is under way");
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    return 0;
 }
 
 /* A file that root made is handed over, once. More than one link to it would be somebody's trick

@@ -33,6 +33,11 @@ enum { /* limits of the agent, all in one place */
     POLL_TIMEOUT = 240,        /* s for a poll: servers that know no `Prefer` park it for 120 s */
     WAIT_MAX = 3600,           /* s of --wait */
     RUN_SLACK = 600,           /* s beside --wait after which the network half is given up */
+    RUN_TIMEOUT = 1800,        /* s after which a run begins nothing new, unless it is told */
+    RUN_MAX = 7 * 24 * 3600,   /* s of --timeout */
+    RUN_HARD = 900,            /* s after that, when it is ended */
+    LIVENESS = 24 * 3600,      /* s without a report, unless it is told */
+    KICK_WAIT = 60,            /* s that a kicked run waits for the one that is under way */
 };
 
 struct settings;
@@ -46,11 +51,14 @@ struct agent {
     const char *account;  /* of the network half */
     bool split;           /* two accounts; --no-split clears it */
     bool dry;             /* say what would be done, change nothing */
+    bool now;             /* the server is asked even if that is to wait after a failure */
+    int timeout;          /* s of a run until it begins nothing new; 0: as configured */
     int wait;             /* s that the server may park the poll */
     const char *format;   /* of what is printed, as printer_open takes it */
     const char *filter;
 
     const struct settings *settings; /* NULL until a run has read them */
+    int64_t deadline;          /* of this run, see deadline.h; 0: none */
     struct progress *progress; /* of the update that is under way; NULL: nobody is told */
 
     /* opened by agent_open; -1 until then */
@@ -72,7 +80,7 @@ void agent_close(struct agent *a);
 /* Checks who runs this and finds the account of the network half. */
 int agent_account(struct agent *a, struct err *e);
 
-/* One run at a time: FC_AGAIN when another one has the lock. */
+/* One run at a time: FC_AGAIN when another one has the lock. A kicked one waits for it a while. */
 int agent_lock(struct agent *a, struct err *e);
 
 /* Opens the folder of the device's identity and gives it to the account of the network half,
@@ -82,6 +90,9 @@ int agent_certs(struct agent *a, bool make, struct err *e);
 
 /* One run, from lock to report. The returned code is the exit status, e its message, if any. */
 enum fc_code agent_run(struct agent *a, struct err *e);
+
+/* Has the next run try everything at once; the service's path unit starts it. */
+int agent_kick(struct agent *a, struct err *e);
 
 /* Prints what is known of the device and its last run. */
 int agent_status(struct agent *a, struct err *e);

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "base/opt.h"
 
-enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_WAIT };
+enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_NOW, OPT_TIMEOUT,
+    OPT_WAIT };
 
 static const struct opt options[] = {
     OPTS_OUTPUT,
@@ -17,18 +18,22 @@ static const struct opt options[] = {
         " below the root folder, with conf.d beside it)"},
     {OPT_DATA, "data-dir", "DIR", "dir", "state (default: " AGENT_DATA " below the root folder)"},
     {OPT_NO_SPLIT, "no-split", NULL, NULL, "run the network half under the same account"},
+    {OPT_NOW, "now", NULL, NULL, "ask the server even if that is to wait after a failure"},
     {OPT_ROOT, "root", "DIR", "dir", "act on the system in this folder (default: /)"},
+    {OPT_TIMEOUT, "timeout", "SECONDS", NULL, "begin nothing new after so long (default: 1800)"},
     {OPT_USER, "user", "NAME", NULL, "account of the network half (default: " AGENT_ACCOUNT ")"},
     {OPT_WAIT, "wait", "SECONDS", NULL, "let the server hold the poll for so long until there is "
         "something new (default: 0)"},
     {0},
 };
 
+#define COMMANDS "run|status|plan|kick"
+
 static const struct command command = {
     .name = "fc-agent",
     .brief = "bring this device to the state that its server describes",
-    .args = "[run|status|plan]",
-    .complete = "run|status|plan",
+    .args = "[" COMMANDS "]",
+    .complete = COMMANDS,
     .opts = options,
     .section = 8,
 };
@@ -56,6 +61,8 @@ static void parse(struct opts *o, struct agent *a)
         case OPT_CONFIG: a->config = absolute(o->arg); break;
         case OPT_USER: a->account = o->arg; break;
         case OPT_NO_SPLIT: a->split = false; break;
+        case OPT_NOW: a->now = true; break;
+        case OPT_TIMEOUT: a->timeout = (int)opt_num(o, 1, RUN_MAX); break;
         case OPT_WAIT: a->wait = (int)opt_num(o, 0, WAIT_MAX); break;
         case OPT_DRY: a->dry = true; break;
         case OPT_OUTPUT: a->format = o->arg; break;
@@ -77,7 +84,7 @@ int main(int argc, char **argv)
     parse(&o, &a);
     what = o.argc ? o.argv[0] : "run";
     if (o.argc > 1)
-        opt_usage(&o, "one of run, status, plan");
+        opt_usage(&o, "one of " COMMANDS);
     if (strcmp(what, "run") == 0) {
         if ((a.format || a.filter) && !a.dry)
             opt_usage(&o, "a run prints nothing: -o and -q go with -n, status and plan");
@@ -86,8 +93,10 @@ int main(int argc, char **argv)
         code = agent_status(&a, &e) < 0 ? e.code : FC_OK;
     else if (strcmp(what, "plan") == 0)
         code = agent_plan(&a, &e) < 0 ? e.code : FC_OK;
+    else if (strcmp(what, "kick") == 0)
+        code = agent_kick(&a, &e) < 0 ? e.code : FC_OK;
     else
-        opt_usage(&o, "\"%s\": use one of run, status, plan", what);
+        opt_usage(&o, "\"%s\": use one of " COMMANDS, what);
     agent_close(&a);
     free((char *)(uintptr_t)a.data);
     free((char *)(uintptr_t)a.config);

@@ -55,6 +55,7 @@ int net_send(struct net *n, struct client *c, const char *method, const char *pa
         return -1;
     }
     log_debug("%d, %zu bytes", r->status, r->body.len);
+    n->after = r->status == 429 || r->status == 503 ? r->retry_after : 0;
     return 0;
 }
 
@@ -193,6 +194,7 @@ static int reports(struct net *n, struct client *c, struct err *e)
         if (report(n, c, &m, &answer.err) == 0)
             continue;
         identity_explain(&n->id, &answer.err);
+        answer.after = (uint32_t)n->after;
         if (proto_send(n->sock, &answer, e) < 0)
             return -1;
     }
@@ -243,7 +245,9 @@ void net_main(struct net *n)
 
     m.err.code = FC_FAIL;
     if (identity_open(&n->id, n->job->certs, !n->job->a->dry, n->id.crypto, &m.err) < 0 ||
-        name_and_talk(n, &m.err) < 0)
+        name_and_talk(n, &m.err) < 0) {
+        m.after = (uint32_t)n->after;
         proto_send(n->sock, &m, NULL);
+    }
     identity_close(&n->id);
 }

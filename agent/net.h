@@ -31,6 +31,7 @@ struct net {
     const struct client_module *http;
     struct identity id;
     int sock;
+    int after;                   /* s that the server wants to be left alone, by its last answer */
 };
 
 enum enroll_result { ENROLL_DONE, ENROLL_PENDING, ENROLL_FAILED };

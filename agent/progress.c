@@ -3,17 +3,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/log.h"
-
-int64_t monotonic_s(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec;
-}
+#include "deadline.h"
 
 /* Who cannot be told now is told at the end, or by a later run. */
 void progress_report(const struct agent *a)
@@ -40,6 +32,6 @@ void progress_say(const struct agent *a, const char *reason, const char *text)
     snprintf(message, sizeof message, "version %" PRId64 ": %s", p->st->desired.number, text);
     state_outcome(p->st, reason, message);
     p->due = true;
-    if (monotonic_s() - p->since >= PROGRESS_S)
+    if (uptime_s() - p->since >= PROGRESS_S)
         progress_report(a);
 }

@@ -16,7 +16,7 @@ struct progress {
     struct state *st;
     int (*report)(void *with, struct err *e); /* sends the status of st; NULL: there is no server */
     void *with;
-    int64_t since; /* s of the monotonic clock when the update began */
+    int64_t since; /* uptime_s() when the update began */
     bool due;      /* what was said last was not reported */
 };
 
@@ -24,7 +24,5 @@ struct progress {
  * only recovers, these two do nothing. */
 void progress_say(const struct agent *a, const char *reason, const char *text);
 void progress_report(const struct agent *a);
-
-int64_t monotonic_s(void);
 
 #endif

@@ -13,6 +13,7 @@ enum {
     HASH = SHA256_HEX - 1,
     VERSION = 8,                       /* a version */
     DESIRED_HEAD = VERSION + HASH,     /* version, SHA-256; the JSON follows */
+    ERROR_HEAD = 5,                    /* exit status, s to wait; the message follows */
     VERSION_BITS = 53,                 /* what JSON's numbers hold */
 };
 
@@ -29,7 +30,7 @@ static const struct layout layouts[MSG_TYPES] = {
     [MSG_REFUSED] = {VERSION, VERSION + ERR_LEN},
     [MSG_REPORT] = {2, STATUS_MAX},
     [MSG_SENT] = {0, 0},
-    [MSG_ERROR] = {1, ERR_LEN},
+    [MSG_ERROR] = {ERROR_HEAD, ERROR_HEAD + ERR_LEN - 1},
 };
 
 size_t proto_max(unsigned type)
@@ -67,13 +68,19 @@ static int decode_name(const char *p, struct msg *m, struct err *e)
     return flag((unsigned char)p[DEVICE_NAME_LEN - 1], &m->fresh, e);
 }
 
-static int decode_version(const char *p, struct msg *m, struct err *e)
+static uint64_t get_be(const char *p, size_t bytes)
 {
     uint64_t v = 0;
-    size_t i;
 
-    for (i = 0; i < VERSION; i++)
-        v = v << 8 | (unsigned char)p[i];
+    while (bytes--)
+        v = v << 8 | (unsigned char)*p++;
+    return v;
+}
+
+static int decode_version(const char *p, struct msg *m, struct err *e)
+{
+    uint64_t v = get_be(p, VERSION);
+
     m->version = (int64_t)v;
     return v == 0 || v > UINT64_C(1) << VERSION_BITS ? bad("a version that is none", e) : 0;
 }
@@ -129,7 +136,8 @@ int proto_decode(unsigned type, const void *body, size_t n, struct msg *m, struc
         m->json_len = n;
         return 0;
     case MSG_ERROR:
-        return decode_text((unsigned char)p[0], p + 1, n - 1, m, e);
+        m->after = (uint32_t)get_be(p + 1, 4);
+        return decode_text((unsigned char)p[0], p + ERROR_HEAD, n - ERROR_HEAD, m, e);
     case MSG_PENDING:
     case MSG_LOST:
     case MSG_SENT:
@@ -171,6 +179,7 @@ void proto_encode(const struct msg *m, struct buf *out)
         break;
     case MSG_ERROR:
         buf_addc(&body, (char)m->err.code);
+        add_be(&body, m->after, 4);
         buf_add(&body, m->err.msg, strnlen(m->err.msg, ERR_LEN - 1));
         break;
     case MSG_PENDING:

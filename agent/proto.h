@@ -25,7 +25,7 @@ enum msg_type {
     MSG_REFUSED,     /* a newer version that is not valid: its number, and why */
     MSG_REPORT,      /* to the network half: a status, canonical JSON */
     MSG_SENT,        /* the server took it */
-    MSG_ERROR,       /* it did not work: exit status and message */
+    MSG_ERROR,       /* it did not work: exit status, s to wait before the next try, message */
     MSG_TYPES,
 };
 
@@ -36,6 +36,7 @@ struct msg {
     bool resend;                /* MSG_NOTHING */
     int64_t version;            /* MSG_DESIRED, MSG_REFUSED */
     char hash[SHA256_HEX];      /* MSG_DESIRED */
+    uint32_t after;             /* MSG_ERROR; 0: the server did not say */
     struct err err;             /* MSG_ERROR; MSG_REFUSED, whose code is FC_INVALID */
     const char *json;           /* MSG_DESIRED, MSG_REPORT: stands in the receiver's buffer */
     size_t json_len;

@@ -8,35 +8,26 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "deadline.h"
 #include "journal.h"
 #include "net.h"
 #include "place.h"
-#include "progress.h"
-#include "proto.h"
+#include "run.h"
 #include "show.h"
 #include "spec.h"
 #include "status.h"
 #include "update.h"
 
-/* One run, between its two processes. */
-struct run {
-    struct agent *a;
-    struct state st;
-    struct settings settings;
-    int sock;
-    struct buf keep;   /* the message that is being looked at */
-    bool dirty;        /* st is to be stored */
-    bool resend;       /* the server wants a report in any case */
-};
-
-static int receive(struct run *r, struct msg *m, struct err *e)
+int run_receive(struct run *r, struct msg *m, struct err *e)
 {
     if (proto_recv(r->sock, (r->a->wait + RUN_SLACK) * 1000, &r->keep, m, e) < 0) {
         e->code = e->code == FC_NOTFOUND ? FC_FAIL : e->code;
+        r->away = *e;
         return -1;
     }
     if (m->type == MSG_ERROR) {
-        *e = m->err;
+        *e = r->away = m->err;
+        r->after = m->after;
         return -1;
     }
     return 0;
@@ -56,7 +47,7 @@ static void note_name(struct run *r, const struct msg *m)
     }
 }
 
-/* --- the update --------------------------------------------------------------------------- */
+/* --- the version -------------------------------------------------------------------------- */
 
 /* A version that follows no schema is never looked at here. */
 static int take_refusal(struct run *r, const struct msg *m, struct err *e)
@@ -110,89 +101,62 @@ static int pending(struct run *r, jv *device, struct err *e)
     return err_set(e, FC_AGAIN, "the received version is lost: the next run asks for it again");
 }
 
-static int report(struct run *r, struct err *e);
+/* --- the work ----------------------------------------------------------------------------- */
 
-static int report_progress(void *with, struct err *e)
+/* What there is to do without another word from a server. */
+static int work(struct run *r, struct err *e)
 {
-    return report(with, e);
-}
+    jv device AUTO_JV = jv_invalid();
 
-static int apply(struct run *r, jv device, struct err *e)
-{
-    struct progress progress = {.st = &r->st, .report = report_progress, .with = r,
-        .since = monotonic_s()};
-    int64_t from = r->st.current.number;
-    int rc;
-
+    r->worked = true;
+    if (pending(r, &device, e) < 0)
+        return -1;
+    if (!jv_is_valid(device))
+        return 0;
     if (r->a->dry)
         return show_plan(r->a, device, e);
-    r->a->progress = &progress;
-    rc = update_apply(r->a, &r->st, device, e);
-    r->a->progress = NULL;
-    if (rc)
-        return rc < 0 ? -1 : 0;
-    r->dirty = false;
-    log_info("version %" PRId64 " is applied (was %" PRId64 ")", r->st.current.number, from);
-    return 0;
-}
-
-/* --- the report --------------------------------------------------------------------------- */
-
-static int report(struct run *r, struct err *e)
-{
-    jv status AUTO_JV = status_make(r->a, &r->st);
-    struct buf text AUTO_BUF = BUF_INIT;
-    char hash[SHA256_HEX];
-    struct msg m = {.type = MSG_REPORT};
-
-    json_canon(&text, status);
-    sha256_hex(text.p, text.len, hash);
-    if (!r->resend && strcmp(hash, r->st.reported) == 0)
+    if (!r->kicked && backoff_left(&r->pace.update))
         return 0;
-    m.json = text.p;
-    m.json_len = text.len;
-    if (proto_send(r->sock, &m, e) < 0 || receive(r, &m, e) < 0)
-        return -1;
-    if (m.type != MSG_SENT)
-        return err_set(e, FC_FAIL, "the network half did not say whether the report was sent");
-    if (strcmp(hash, r->st.reported) != 0) {
-        memcpy(r->st.reported, hash, sizeof hash);
-        r->dirty = true;
-    }
-    return 0;
+    return run_update(r, device, e) < 0 ? -1 : 0;
 }
 
-/* --- the conversation --------------------------------------------------------------------- */
-
-/* An update that failed is still reported; its error is the one that counts. */
-static int update_and_report(struct run *r, const struct msg *m, struct err *e)
+/* What came is stored first; from then on it is the version that is to be applied. An update that
+ * failed is still reported; its error is the one that counts. */
+static int take_and_work(struct run *r, const struct msg *m, struct err *e)
 {
     jv device AUTO_JV = jv_invalid();
     struct err sent = {0};
-    int rc;
+    int rc = 0;
 
     r->resend = m->type == MSG_NOTHING && m->resend;
-    rc = m->type == MSG_DESIRED ? take_desired(r, m, &device, e) :
-        m->type == MSG_REFUSED ? take_refusal(r, m, e) : pending(r, &device, e);
-    if (rc == 0 && jv_is_valid(device))
-        rc = apply(r, device, e);
-    if (r->a->dry || report(r, rc < 0 ? &sent : e) == 0)
-        return rc;
+    if (m->type == MSG_NOTHING)
+        rc = work(r, e);
+    else {
+        r->worked = true;
+        pace_went_well(&r->pace, &r->pace.update);
+        rc = m->type == MSG_REFUSED ? take_refusal(r, m, e) : take_desired(r, m, &device, e);
+        if (rc == 0)
+            rc = r->a->dry ? show_plan(r->a, device, e) : run_update(r, device, e);
+    }
+    if (run_report(r, rc < 0 ? &sent : e) == 0)
+        return rc < 0 ? -1 : 0;
     if (rc < 0)
         log_err(&sent);
     return -1;
 }
 
+/* --- the conversation --------------------------------------------------------------------- */
+
 static int converse(struct run *r, struct err *e)
 {
     struct msg m;
 
-    if (receive(r, &m, e) < 0)
+    if (run_receive(r, &m, e) < 0)
         return -1;
     if (m.type != MSG_NAME)
         return err_set(e, FC_FAIL, "the network half did not say the device's name");
     note_name(r, &m);
-    if (receive(r, &m, e) < 0)
+    if (run_receive(r, &m, e) < 0)
         return -1;
     switch (m.type) {
     case MSG_PENDING:
@@ -206,7 +170,7 @@ static int converse(struct run *r, struct err *e)
     case MSG_NOTHING:
     case MSG_DESIRED:
     case MSG_REFUSED:
-        return update_and_report(r, &m, e);
+        return take_and_work(r, &m, e);
     case MSG_NAME:
     case MSG_REPORT:
     case MSG_SENT:
@@ -230,8 +194,36 @@ static int with_network(struct run *r, int certs, struct err *e)
     jv_free(job.status);
     if (rc < 0)
         return -1;
+    deadline_start(r->a, (r->a->timeout ? r->a->timeout : r->settings.timeout) + r->a->wait);
     rc = converse(r, e);
     net_stop(pid, r->sock);
+    r->sock = -1;
+    return rc;
+}
+
+/* Asks the server, unless that is to wait, and does without it what can be done. */
+static int with_or_without(struct run *r, int certs, struct err *e)
+{
+    struct backoff *poll = &r->pace.poll;
+    int64_t left = r->kicked || r->a->now || r->a->dry ? 0 : backoff_left(poll);
+    struct err own = {0};
+    int rc;
+
+    if (left) {
+        deadline_start(r->a, r->a->timeout ? r->a->timeout : r->settings.timeout);
+        rc = err_set(e, FC_AGAIN, "the server is asked again in %" PRId64 " s: %s", left,
+            poll->message);
+    } else {
+        rc = with_network(r, certs, e);
+        if (r->away.code)
+            pace_failed(&r->pace, poll, r->after, r->away.msg);
+        else
+            pace_went_well(&r->pace, poll);
+    }
+    if (rc < 0 && !r->worked && !r->a->dry && work(r, &own) < 0) {
+        log_err(e);
+        *e = own;
+    }
     return rc;
 }
 
@@ -245,6 +237,8 @@ static int prepared(struct run *r, struct err *e)
     if (state_load(r->a, &r->st, e) < 0)
         return -1;
     if (!r->a->dry) {
+        r->kicked = pace_kicked(r->a);
+        pace_load(r->a, &r->pace);
         place_sweep(r->a->data_fd);
         if (update_recover(r->a, &r->st, e) < 0)
             return -1;
@@ -254,15 +248,18 @@ static int prepared(struct run *r, struct err *e)
     if (certs < 0 && !r->a->dry)
         return -1;
     enrolled = certs >= 0 && faccessat(certs, "agent.crt", F_OK, 0) == 0;
-    if (settings_load(r->a, !enrolled, &r->settings, e) < 0)
+    if (settings_load(r->a, enrolled ? SETTINGS_SERVER : SETTINGS_BOOTSTRAP, &r->settings, e) < 0)
         return -1;
     r->a->settings = &r->settings;
     if (!enrolled && r->a->dry) {
         log_info("the device would ask %s for enrollment", r->settings.enrollment.server);
         return 0;
     }
-    rc = with_network(r, certs, e);
-    if (r->dirty && !r->a->dry && state_store(r->a->data_fd, &r->st, rc < 0 ? &store : e) < 0) {
+    rc = with_or_without(r, certs, e);
+    if (r->a->dry)
+        return rc;
+    pace_store(r->a, &r->pace);
+    if (r->dirty && state_store(r->a->data_fd, &r->st, rc < 0 ? &store : e) < 0) {
         if (rc < 0)
             log_err(&store);
         rc = -1;

@@ -15,7 +15,7 @@
 
 #define DROPINS_MAX 256 /* files in conf.d */
 
-enum value { STRING, BOOL, MAP, ANY };
+enum value { STRING, BOOL, MAP, DURATION, ANY };
 
 /* Keys and their types; `idle` ones have no effect in this agent. */
 struct key {
@@ -46,6 +46,8 @@ static const struct key keys[] = {
     {"label-from-systeminfo", MAP, false},
     {"tpm", MAP, false},
     {"tpm.enabled", BOOL, false},
+    {"run-timeout", DURATION, false},
+    {"liveness-interval", DURATION, false},
     {"remote-access-service", ANY, true},
     {"spec-fetch-interval", ANY, true},
     {"spec-fetch-error-base-delay", ANY, true},
@@ -99,6 +101,10 @@ static int check_type(const char *source, const struct doc *d, const struct key 
         return wrong(source, d, k->path, "must be true or false", e);
     if (k->type == MAP && kind != JV_KIND_OBJECT)
         return wrong(source, d, k->path, "must be a map", e);
+    if (k->type == DURATION && (kind != JV_KIND_STRING ||
+        duration_parse(jv_string_value(v)) < INT64_C(1000000) ||
+        duration_parse(jv_string_value(v)) > RUN_MAX * INT64_C(1000000)))
+        return wrong(source, d, k->path, "must be a duration from 1s to 168h, such as 10m", e);
     return 0;
 }
 
@@ -323,26 +329,38 @@ static jv map_of(jv all, const char *key)
     return jv_object();
 }
 
-static int load_all(const struct place *p, jv all, bool bootstrap, struct settings *s,
+/* s of a duration that was checked. */
+static int64_t duration_of(jv all, const char *key, int64_t otherwise)
+{
+    const char *v = json_str(all, key);
+
+    return v ? duration_parse(v) / 1000000 : otherwise;
+}
+
+static int load_all(const struct place *p, jv all, enum settings_need need, struct settings *s,
     struct err *e)
 {
     const char *ui = json_str(all, "enrollment-service.enrollment-ui-endpoint");
     const char *management = json_has(all, "management-service.service.server") ?
         "management-service" : "enrollment-service";
 
-    if (load_service(p, all, "enrollment-service", &s->enrollment, e) < 0 ||
-        load_service(p, all, management, &s->management, e) < 0 ||
-        (bootstrap && load_bootstrap(p, all, s, e) < 0))
+    if (need != SETTINGS_LOCAL &&
+        (load_service(p, all, "enrollment-service", &s->enrollment, e) < 0 ||
+            load_service(p, all, management, &s->management, e) < 0 ||
+            (need == SETTINGS_BOOTSTRAP && load_bootstrap(p, all, s, e) < 0)))
         return -1;
     if (json_bool(all, "tpm.enabled", false))
         log_warn("tpm.enabled: this agent keeps its key in a file");
     s->ui = ui && *ui ? xstrdup(ui) : NULL;
     s->labels = map_of(all, "default-labels");
     s->info_labels = map_of(all, "label-from-systeminfo");
+    s->timeout = (int)duration_of(all, "run-timeout", RUN_TIMEOUT);
+    s->liveness = duration_of(all, "liveness-interval", LIVENESS);
     return 0;
 }
 
-int settings_load(const struct agent *a, bool bootstrap, struct settings *s, struct err *e)
+int settings_load(const struct agent *a, enum settings_need need, struct settings *s,
+    struct err *e)
 {
     const char *file = a->config ? a->config : AGENT_CONFIG, *slash = strrchr(file, '/');
     int host AUTO_CLOSE = -1;
@@ -358,10 +376,10 @@ int settings_load(const struct agent *a, bool bootstrap, struct settings *s, str
         p.root = host;
     }
     snprintf(p.dir, sizeof p.dir, "%.*s", slash ? (int)(slash - file) : 0, file);
-    if (read_one(&p, file, &all, e) < 0)
+    if (read_one(&p, file, &all, e) < 0 && (need != SETTINGS_LOCAL || e->code != FC_NOTFOUND))
         return -1;
     read_dropins(&p, &all);
-    if (load_all(&p, all, bootstrap, s, e) < 0)
+    if (load_all(&p, all, need, s, e) < 0)
         return err_wrap(e, "%s%s", p.prefix, file);
     return 0;
 }

@@ -24,11 +24,19 @@ struct settings {
     char *ui;              /* where people approve enrollments, or NULL */
     jv labels;             /* default-labels: an object of strings */
     jv info_labels;        /* label-from-systeminfo: an object of names of systemInfo */
+    int timeout;           /* run-timeout: s until a run begins nothing new */
+    int64_t liveness;      /* liveness-interval: s after which a report is due anyway */
 };
 
-/* bootstrap: the bootstrap certificate and key are needed too. FC_INVALID messages begin with
- * "file:line: field: ". */
-int settings_load(const struct agent *a, bool bootstrap, struct settings *s, struct err *e);
+enum settings_need {
+    SETTINGS_LOCAL,     /* neither a server nor the file itself need be there */
+    SETTINGS_SERVER,
+    SETTINGS_BOOTSTRAP, /* and the bootstrap certificate with its key */
+};
+
+/* FC_INVALID messages begin with "file:line: field: ". */
+int settings_load(const struct agent *a, enum settings_need need, struct settings *s,
+    struct err *e);
 void settings_free(struct settings *s);
 
 #endif

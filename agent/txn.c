@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deadline.h"
 #include "journal.h"
 #include "progress.h"
 
@@ -12,10 +13,13 @@ int plan_prefetch(const struct agent *a, jv spec, struct err *e)
 {
     size_t i;
 
-    for (i = 0; controllers[i]; i++)
-        if (controllers[i]->prefetch && controllers[i]->prefetch(a, spec, e) < 0)
+    for (i = 0; controllers[i]; i++) {
+        if (!controllers[i]->prefetch)
+            continue;
+        if (deadline_check(a, e) < 0 || controllers[i]->prefetch(a, spec, e) < 0)
             return -1;
-    return 0;
+    }
+    return deadline_check(a, e);
 }
 
 /* Steps of one phase stay in the order in which they were planned. */
@@ -153,6 +157,7 @@ int txn_undo(const struct agent *a, jv journal, struct err *e)
     int i, rc = 0;
     size_t c;
 
+    deadline_hold();
     for (i = jv_array_length(jv_copy(journal)) - 1; i >= 0; i--) {
         jv rec AUTO_JV = jv_array_get(jv_copy(journal), i);
 
@@ -173,6 +178,7 @@ int txn_finish(const struct agent *a, jv journal, struct err *e)
     int i, n = jv_array_length(jv_copy(journal)), rc = 0;
     size_t c;
 
+    deadline_hold();
     for (i = 0; i < n; i++) {
         jv rec AUTO_JV = jv_array_get(jv_copy(journal), i), after AUTO_JV = jv_invalid();
 

@@ -45,7 +45,8 @@ struct controller { /* of what has no comment that allows it, none is NULL */
     /* What it takes to get from what the device has to spec (borrowed). Reads, changes nothing. */
     int (*plan)(const struct agent *a, jv spec, struct plan *p, struct err *e);
     /* Fetches what spec (borrowed) needs from elsewhere, such as images: before plan, as often as need
-     * be, and without touching what runs. NULL: nothing. */
+     * be, and without touching what runs. FC_AGAIN: a later run is to try it again. What takes long
+     * looks at deadline_check in between, and limits programs by deadline_left. NULL: nothing. */
     int (*prefetch)(const struct agent *a, jv spec, struct err *e);
     /* Stages a step: all that can fail or takes time, but nothing that anybody would notice. NULL:
      * nothing. */

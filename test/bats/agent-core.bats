@@ -81,3 +81,150 @@ policy() {
     expect 0 run_agent d1
     has "$(updating)" "ReadyToUpdate: version 4: "
 }
+
+# pace FILTER: of what the device remembers of its failures.
+pace() { jq -c "$1" d1/run/flightctl/pace.json; }
+# timed: a run of d1 as a timer starts it.
+timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
+
+@test "a server that fails is asked ever more seldom, as it says itself, or at once after a kick" {
+    with_fake d1
+    read -ra SPLIT <<<"$SPLIT"
+    refusal 500 "not today" | answer 500
+    expect 7 timed
+    same "fc-agent: poll: the server answered 500: not today" "$stderr"
+    : >requests
+    expect 7 timed
+    [[ $stderr == "fc-agent: the server is asked again in "[1-7]" s: poll: the server answered 500: not today" ]]
+    same "" "$(cat requests)"
+    # Twice as long each time, and some more by chance; five minutes at most.
+    for wanted in 10 20 40 80 160 300 300; do
+        before=$(cut -d. -f1 /proc/uptime)
+        expect 7 run_agent d1
+        wait=$(($(pace .poll.until) - before))
+        [ "$wait" -ge "$wanted" ] && [ "$wait" -le $((wanted * 6 / 5 + 9)) ] || { echo "$wanted: $wait"; return 1; }
+    done
+    same 8 "$(pace .poll.failures)"
+    # A kick is for one run. What goes well is the end of it.
+    : >requests
+    expect 0 fc-agent --root d1 kick
+    expect 7 timed
+    expect 7 timed
+    same 1 "$(wc -l <requests)"
+    # A server may ask for more, of reports too, but not for ever.
+    for asked in 700:700 80000:3600; do
+        { printf 'Status: 503\r\nRetry-After: %s\r\n\r\n' "${asked%:*}"; } >answer
+        before=$(cut -d. -f1 /proc/uptime)
+        expect 7 run_agent d1
+        wait=$(($(pace .poll.until) - before)) wanted=${asked#*:}
+        [ "$wait" -ge "$wanted" ] && [ "$wait" -le $((wanted * 6 / 5 + 9)) ] || { echo "$wanted: $wait"; return 1; }
+    done
+    rendered 2 "$(files "$(file /etc/a 1)")" | answer 200 GET
+    printf 'Status: 429\r\nRetry-After: 1000\r\n\r\n' >answer.PUT
+    expect 7 run_agent d1
+    same 1 "$(cat d1/etc/a)"
+    [ "$(pace .poll.until)" -ge $((before + 1000)) ]
+    # Across what it cannot ask, the device is looked after.
+    answer 200 PUT <<<'{}'
+    fc-agent --root d1 kick
+    expect 0 timed
+    same null "$(pace .poll)"
+    # Times of another boot count for nothing.
+    jq -c '.poll = {failures: 3, until: 99999999999, message: "x"}' d1/run/flightctl/pace.json >new
+    cp new d1/run/flightctl/pace.json
+    expect 0 timed
+}
+
+@test "a report is sent when it is due, even if nothing changed" {
+    with_fake d1
+    answer 204 GET </dev/null
+    expect 0 run_agent d1
+    : >requests
+    expect 0 run_agent d1
+    same GET "$(cut -d' ' -f1 requests | xargs)"
+    echo 'liveness-interval: 1h' >d1/etc/flightctl/conf.d/liveness.yaml
+    jq -c ".reported = $(cut -d. -f1 /proc/uptime) - 3590" d1/run/flightctl/pace.json >new
+    [ "$(jq .reported new)" -gt 0 ] || echo '{"reported":1}' >new
+    cp new d1/run/flightctl/pace.json
+    : >requests
+    sleep_until() { [ "$(cut -d. -f1 /proc/uptime)" -gt $(($(jq .reported new) + 3600)) ]; }
+    wait_for sleep_until
+    expect 0 run_agent d1
+    expect 0 run_agent d1
+    same "GET PUT GET" "$(cut -d' ' -f1 requests | xargs)"
+    echo 'liveness-interval: soon' >>d1/etc/flightctl/config.yaml
+    expect 6 run_agent d1
+    has "$stderr" "liveness-interval: must be a duration from 1s to 168h"
+}
+
+@test "a version that waits for its window is applied while the server is away" {
+    with_device d1
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    expect 0 run_agent d1
+    stop "$API_PID"
+    expect 7 run_agent d1
+    [ ! -e d1/etc/a ]
+    expect 7 at_time +2.3h run_agent d1
+    has "$stderr" "fc-agent: version 2 is applied (was 1)"
+    same 1 "$(cat d1/etc/a)"
+    same "2 Updated" "$(known d1 '"\(.currentVersion) \(.conditions[0].reason)"')"
+}
+
+@test "a run whose time is over begins nothing new; one that goes on for ever is ended, but never its undoing" {
+    needs strace strace
+    with_fake d1
+    expect 2 run_agent d1 --timeout 0
+    rendered 2 "$(files "$(file /etc/a 1)" "$(file /etc/b 1)")" | answer 200 GET
+    : >hold >requests
+    # shellcheck disable=SC2086 # options
+    background agent.log fc-agent --root "$T/d1" --timeout 1 $SPLIT
+    wait_for test -s requests
+    sleep 1.1
+    rm hold
+    status=0; wait "$PID" || status=$?
+    same 7 "$status"
+    same "fc-agent: the run's time is over: a later one goes on" "$(cat agent.log)"
+    same "True Retrying" "$(jq -r '.status.conditions[] | .status + " " + .reason' body)"
+    [ ! -e d1/etc/a ]
+    # Its own backoff: not at once again, though the server is asked.
+    read -ra SPLIT <<<"$SPLIT"
+    answer 204 GET </dev/null
+    expect 0 timed
+    [ ! -e d1/etc/a ]
+    SPLIT="${SPLIT[*]}"
+    fc-agent --root d1 kick
+    # The signal of the hard one, while it waits for the server.
+    : >hold >requests
+    # shellcheck disable=SC2086 # options
+    background agent.log fc-agent --root "$T/d1" $SPLIT
+    wait_for test -s requests
+    kill -ALRM "$PID"
+    status=0; wait "$PID" || status=$?
+    same 7 "$status"
+    has "$(cat agent.log)" "fc-agent: the run took too long and is given up"
+    rm hold
+    fc-agent --root d1 kick
+    expect 1 traced -o trace -e trace=alarm,renameat2,unlinkat -e inject=renameat2:error=EIO:when=2
+    same "alarm renameat2 alarm unlinkat" \
+        "$(grep 'alarm\|renameat2\|unlinkat(.*fc-' trace | sed 's/(.*//' | uniq | head -4 | xargs)"
+}
+
+@test "a run that is kicked waits for the one that is under way" {
+    with_fake d1
+    rendered 2 "$(files "$(file /etc/a 1)")" | answer 200 GET
+    : >hold >requests
+    # shellcheck disable=SC2086 # options
+    background agent.log fc-agent --root "$T/d1" $SPLIT
+    wait_for test -s requests
+    expect 7 run_agent d1
+    same "fc-agent: another run is under way" "$stderr"
+    fc-agent --root d1 kick
+    # shellcheck disable=SC2086 # options
+    background second.log fc-agent --root "$T/d1" $SPLIT
+    kill -0 "$PID"
+    rm hold
+    wait "$PID"
+    same 1 "$(cat d1/etc/a)"
+    same "" "$(cat second.log)"
+    [ ! -e d1/run/flightctl/kick ]
+}

@@ -64,7 +64,7 @@ end ok" "$(sed 's/^fc-agent: //' agent.log)"
         same 1 "$status"
         same "fc-agent: the network half cannot be confined: $no (--no-split goes on without)" "$output"
     fi
-    SPLIT=--no-split run traced "${cut[@]}"
+    SPLIT="--now --no-split" run traced "${cut[@]}"
     same 0 "$status"
     has "$output" "fc-agent: the network half is not confined: $no"
 }

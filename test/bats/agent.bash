@@ -58,7 +58,7 @@ no_temporaries() {
 }
 
 # The options of `run_agent`, for runs that another command starts.
-if [ "$(id -u)" = 0 ]; then SPLIT="--user _fc-agent"; else SPLIT=--no-split; fi
+if [ "$(id -u)" = 0 ]; then SPLIT="--now --user _fc-agent"; else SPLIT="--now --no-split"; fi
 # traced STRACE-OPTION ...: a run of d1 under strace, with the command $under in front. Leaks cannot
 # be looked for there.
 traced() {

@@ -333,16 +333,17 @@ make_agent() {
     } >"$T/$name/etc/flightctl/conf.d/labels.yaml"
 }
 
-# run_agent NAME [OPTION ...]: one run, in two accounts where the tests run as root.
+# run_agent NAME [OPTION ...]: one run, in two accounts where the tests run as root; without waiting
+# after a failure.
 run_agent() {
     local name=$1
 
     shift
     if [ "$(id -u)" = 0 ]; then
         id -u _fc-agent >/dev/null 2>&1 || { echo "no account _fc-agent: make account"; return 1; }
-        fc-agent --root "$T/$name" --user _fc-agent "$@"
+        fc-agent --root "$T/$name" --now --user _fc-agent "$@"
     else
-        fc-agent --root "$T/$name" --no-split "$@"
+        fc-agent --root "$T/$name" --now --no-split "$@"
     fi
 }
 
