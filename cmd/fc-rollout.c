@@ -115,7 +115,6 @@ static int plan(struct run *r, struct err *e)
         .fleets = &r->fleets,
         .now = r->now,
         .names = r->names >= 0 ? r->names : printer_is_table(r->printer) ? NAMES : 0,
-        .who = &r->who,
         .each = show_plan,
         .ctx = r,
     };
@@ -153,7 +152,6 @@ static int move(struct run *r, bool again, struct err *e)
     struct rollout_moves m = {
         .retry = again,
         .dry_run = r->dry,
-        .now = r->now,
         .who = &r->who,
         .each = show_move,
         .ctx = r,

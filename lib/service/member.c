@@ -2,7 +2,7 @@
 /* Which fleets a device belongs to: every fleet's selector is asked, fleets are few. */
 #include <string.h>
 
-#include "service/service.h"
+#include "service/rollout_run.h"
 #include "store/many.h"
 
 /* The fleets of an organization from the oldest to the newest, with parsed selectors, kept for the
@@ -71,9 +71,7 @@ static struct fleet_cache *fleets_of(struct store *s, int64_t org, struct err *e
     return c;
 }
 
-/* The version that a device gets when it joins: what the fleet's devices run. While a rollout is
- * under way that is the version before, and its batches bring the new one. */
-static int64_t joining_version(const struct rollout *r)
+int64_t rollout_joining(const struct rollout *r)
 {
     if (r->state.status == ROLLOUT_COMPLETED ||
         (r->state.status == ROLLOUT_FAILED && !r->completed))
@@ -88,7 +86,7 @@ static int know_joining(struct store *s, struct arena *a, struct fleet *f, struc
     if (f->joining < 0) {
         if (rollout_get(s, a, f->id, &r, e) < 0)
             return -1;
-        f->joining = joining_version(&r);
+        f->joining = rollout_joining(&r);
     }
     return 0;
 }

@@ -32,13 +32,9 @@ static int plan_one(struct store *s, const struct rollout_plans *p, const char *
     struct arena *a AUTO_ARENA = arena_new();
     struct rollout_plan_batch *b;
     size_t n;
-    int rc;
 
-    if (store_begin(s, e) < 0)
-        return -1;
-    rc = rollout_plan(s, a, s->org, fleet, doc, p->now, names, p->who, &b, &n, e);
-    store_rollback(s);
-    return rc < 0 ? -1 : p->each(p->ctx, fleet, b, n, e);
+    return rollout_plan(s, a, s->org, fleet, doc, p->now, names, &b, &n, e) < 0 ? -1 :
+        p->each(p->ctx, fleet, b, n, e);
 }
 
 int rollouts_plan(struct store *s, const struct rollout_plans *p, struct err *e)
@@ -60,79 +56,41 @@ int rollouts_plan(struct store *s, const struct rollout_plans *p, struct err *e)
 
 /* --- moves ------------------------------------------------------------------------------------ */
 
-struct moved {
-    const char *change, *detail;
-    bool more; /* devices are left for another transaction */
-    int64_t n; /* issued again until now */
-    int steps; /* transactions; each has a time of its own, which it knows its devices by */
-};
-
-static int step_one(struct store *s, struct arena *a, const struct rollout_moves *m,
-    const char *fleet, struct moved *out, struct err *e)
+static int step_one(struct store *s, const struct rollout_moves *m, const char *fleet, struct err *e)
 {
-    struct rollout_report p;
-    bool moved;
-    int rc = rollout_advance(s, a, s->org, fleet, m->now + out->steps++, m->who, &moved, e);
-
-    out->more = rc > 0;
-    if (rc < 0 || rollout_report(s, a, s->org, fleet, &p, e) < 0)
-        return -1;
-    if (moved || !out->change)
-        out->change = moved ? "advanced" : "unchanged";
-    out->detail = arena_printf(a, "%s%s%s", rollout_status_name(p.status), p.why ? ": " : "",
-        p.why ? p.why : "");
-    return 0;
-}
-
-static int retry_one(struct store *s, struct arena *a, const struct rollout_moves *m,
-    const char *fleet, struct moved *out, struct err *e)
-{
-    struct err none = {FC_OK, ""};
-    struct rollout_report p;
-    int64_t n;
-
-    if (rollout_retry_fleet(s, a, s->org, fleet, m->now + out->steps++, m->who, &n, &none) < 0 &&
-        (none.code != FC_CONFLICT || !out->n))
-        return err_set(e, none.code, "%s", none.msg);
-    if (rollout_report(s, a, s->org, fleet, &p, e) < 0)
-        return -1;
-    out->more = n == ROLLOUT_STEP;
-    n = out->n += n;
-    out->change = "retried";
-    out->detail = arena_printf(a, "%s is issued again to %" PRId64 " device%s", p.version, n,
-        n == 1 ? "" : "s");
-    return 0;
-}
-
-/* One fleet, in as many transactions as it takes. */
-static int move_one(struct store *s, struct arena *a, const struct rollout_moves *m,
-    const char *fleet, struct moved *out, struct err *e)
-{
-    int rc;
+    struct rollout_advance o = {.who = m->who, .dry_run = m->dry_run};
+    char *detail AUTO_FREE = NULL;
 
     do {
-        if (out->more)
+        if (o.more)
             store_pause();
-        if (store_begin(s, e) < 0)
+        if (rollout_advance(s, s->org, fleet, &o, e) < 0)
             return -1;
-        rc = (m->retry ? retry_one : step_one)(s, a, m, fleet, out, e);
-        if (rc == 0 && !m->dry_run)
-            rc = store_commit(s, e);
-        store_rollback(s); /* nothing is left to undo after a commit */
-    } while (rc == 0 && out->more && !m->dry_run);
-    return rc;
+    } while (o.more && !o.dry_run);
+    detail = xasprintf("%s%s%s", rollout_status_name(o.status), *o.why ? ": " : "", o.why);
+    m->each(m->ctx, fleet, o.moved ? "advanced" : "unchanged", detail);
+    return 0;
+}
+
+static int retry_one(struct store *s, const struct rollout_moves *m, const char *fleet,
+    struct err *e)
+{
+    struct arena *a AUTO_ARENA = arena_new();
+    const char *version;
+    int64_t n;
+
+    if (rollout_retry(s, a, s->org, fleet, m->dry_run, m->who, &version, &n, e) < 0)
+        return -1;
+    m->each(m->ctx, fleet, "retried", arena_printf(a, "%s is issued again to %" PRId64 " device%s",
+        version, n, n == 1 ? "" : "s"));
+    return 0;
 }
 
 int rollouts_move(struct store *s, const struct targets *fleets, const struct rollout_moves *m,
     struct err *e)
 {
-    for (size_t i = 0; i < fleets->n; i++) {
-        struct arena *a AUTO_ARENA = arena_new();
-        struct moved moved = {0};
-
-        if (move_one(s, a, m, fleets->v[i].name, &moved, e) < 0)
+    for (size_t i = 0; i < fleets->n; i++)
+        if ((m->retry ? retry_one : step_one)(s, m, fleets->v[i].name, e) < 0)
             return -1;
-        m->each(m->ctx, fleets->v[i].name, moved.change, moved.detail);
-    }
     return 0;
 }

@@ -16,19 +16,16 @@ struct rollout_plans {
     size_t ndocs;
     const struct targets *fleets; /* those of the store, after them */
     int64_t now, names;           /* names of a batch, at most; 0: all */
-    const struct actor *who;
     /* The batches are valid during the call only. Less than 0 ends it all. */
     int (*each)(void *ctx, const char *fleet, const struct rollout_plan_batch *b, size_t n,
         struct err *e);
     void *ctx;
 };
-/* Tries each rollout out, in a transaction that is undone before the call of `each`. */
 int rollouts_plan(struct store *s, const struct rollout_plans *p, struct err *e);
 
 struct rollout_moves {
     bool retry;   /* failed devices try again; else it goes as far as reports allow */
     bool dry_run;
-    int64_t now;
     const struct actor *who;
     /* Each fleet: "advanced", "unchanged" or "retried", and how it stands now. */
     void (*each)(void *ctx, const char *fleet, const char *change, const char *detail);

@@ -209,15 +209,27 @@ int rollout_sources_step(struct store *s, struct arena *a, int64_t org, const ch
     int64_t now, const struct actor *who, struct err *e);
 int rollout_sources_changed(struct store *s, int64_t org, int64_t now, const struct actor *who,
     struct err *e);
-/* Takes the rollout as far as it can go now, up to ROLLOUT_STEP devices. *moved says whether
- * anything changed (may be NULL). 1: there is more to do, in another transaction; a task was
- * enqueued for it. */
-int rollout_advance(struct store *s, struct arena *a, int64_t org, const char *fleet, int64_t now,
-    const struct actor *who, bool *moved, struct err *e);
-/* Re-issues the version to its failed and timed-out devices, but for those that another fleet's
- * version is pending of; up to ROLLOUT_STEP of them. FC_CONFLICT if there are none. */
-int rollout_retry_fleet(struct store *s, struct arena *a, int64_t org, const char *fleet,
-    int64_t now, const struct actor *who, int64_t *devices, struct err *e);
+/* (rollout_run.c) */
+struct rollout_advance {
+    const struct actor *who;
+    bool dry_run;             /* it is only looked at */
+    /* At the end of each transaction, before its commit, which then may not be; or NULL. Until the
+     * last one somebody sees to it that the rest is done; without it a task does. */
+    int (*end)(void *ctx, bool last, struct err *e);
+    void *ctx;
+    bool moved;               /* out: something changed; stays true */
+    bool more;                /* out: devices are left for another call; a task was enqueued */
+    enum rollout_status status; /* out: how it stands now */
+    char why[512];            /* out: why, or "" */
+};
+/* Takes the rollout as far as it can go now, or many devices far, in transactions of its own. */
+int rollout_advance(struct store *s, int64_t org, const char *fleet, struct rollout_advance *o,
+    struct err *e);
+/* Re-issues the version (*version: its name) to its failed and timed-out devices (*devices: how
+ * many), but for those that another fleet's version is pending of, in transactions of its own.
+ * FC_CONFLICT if there are none. */
+int rollout_retry(struct store *s, struct arena *a, int64_t org, const char *fleet, bool dry_run,
+    const struct actor *who, const char **version, int64_t *devices, struct err *e);
 
 struct rollout_report { /* for people: fc-rollout status */
     const char *fleet;
@@ -238,18 +250,17 @@ int rollout_report(struct store *s, struct arena *a, int64_t org, const char *fl
 int rollout_devices(struct store *s, struct arena *a, int64_t org, const char *fleet,
     void (*each)(void *ctx, const struct progress *p), void *ctx, struct err *e);
 /* What the batches of a rollout would be now, if every device succeeded: for each (n + 1 with the
- * final one) up to `max` names and the total. doc: a Fleet document (validated, borrowed) to plan
- * for instead of the stored one, or an invalid jv. The caller rolls the transaction back. */
+ * final one) up to `max` names and the total (rollout_plan.c). doc: a Fleet document (validated,
+ * borrowed) to plan for instead of the stored one, or an invalid jv. Reads, without a transaction. */
 struct rollout_plan_batch {
     char label[64];           /* "batch 1 of 3" */
     int threshold;            /* percent needed to start it; 0 for the first */
     int64_t total;
-    const char *const *names; /* the first of them */
+    const char **names;       /* the first of them */
     int64_t nnames;
 };
 int rollout_plan(struct store *s, struct arena *a, int64_t org, const char *fleet, jv doc,
-    int64_t now, int64_t max, const struct actor *who, struct rollout_plan_batch **out, size_t *n,
-    struct err *e);
+    int64_t now, int64_t max, struct rollout_plan_batch **out, size_t *n, struct err *e);
 
 /* --- enrollment and certificates (enroll.c, csr.c) --------------------------------------------------- */
 

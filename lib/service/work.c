@@ -97,25 +97,14 @@ static int in_transaction(struct worker *w, const struct task *t, int (*handler)
     return 0;
 }
 
-static int advance(struct worker *w, struct arena *a, const struct task *t, struct err *e)
-{
-    struct res r;
-    int rc = res_get(w->s, a, t->org, kind_by_id(KIND_FLEET), t->subject, &r, e);
-
-    if (rc <= 0)
-        return rc; /* deleted meanwhile */
-    rc = rollout_advance(w->s, a, t->org, t->subject, now_us(), &w->who, NULL, e);
-    return rc < 0 ? -1 : 0;
-}
-
-struct walk_task {
+struct held_task {
     struct worker *w;
     const struct task *t;
 };
 
 static int still_ours(void *ctx, struct err *e)
 {
-    struct walk_task *t = ctx;
+    struct held_task *t = ctx;
 
     return task_extend(t->w->s, t->t, t->w->owner, now_us() + TASK_LEASE, e);
 }
@@ -132,7 +121,7 @@ static int do_walk(struct worker *w, const struct task *t, struct err *e)
     struct arena *a AUTO_ARENA = arena_new();
     jv by AUTO_JV = jv_parse(t->payload);
     struct actor who = {json_str(by, "actor"), json_str(by, "reason"), w->who.source};
-    struct walk_task ours = {w, t};
+    struct held_task ours = {w, t};
     struct walk_options o = {.who = &who, .alive = still_ours, .ctx = &ours};
     struct res r;
     int rc = res_get(w->s, a, t->org, kind_by_id(KIND_FLEET), t->subject, &r, e);
@@ -147,11 +136,31 @@ static int do_sources(struct worker *w, struct arena *a, const struct task *t, s
     return rollout_sources_step(w->s, a, t->org, t->subject, now_us(), &w->who, e);
 }
 
+static int end_step(void *ctx, bool last, struct err *e)
+{
+    struct held_task *t = ctx;
+
+    return last ? task_done(t->w->s, t->t, t->w->owner, e) : still_ours(ctx, e);
+}
+
+static int do_advance(struct worker *w, const struct task *t, struct err *e)
+{
+    struct held_task ours = {w, t};
+    struct rollout_advance o = {.who = &w->who, .end = end_step, .ctx = &ours};
+    struct err why = {0};
+
+    if (rollout_advance(w->s, t->org, t->subject, &o, &why) == 0)
+        return 0;
+    return why.code == FC_NOTFOUND ? in_transaction(w, t, nothing_left, e) : /* deleted meanwhile */
+        err_set(e, why.code, "%s", why.msg);
+}
+
 static int do_rollout(struct worker *w, const struct task *t, struct err *e)
 {
     if (strcmp(t->type, "walk") == 0)
         return do_walk(w, t, e);
-    return in_transaction(w, t, strcmp(t->type, "sources") == 0 ? do_sources : advance, e);
+    return strcmp(t->type, "sources") == 0 ? in_transaction(w, t, do_sources, e) :
+        do_advance(w, t, e);
 }
 
 static int sign(struct worker *w, struct arena *a, const struct task *t, struct err *e)

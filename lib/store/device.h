@@ -7,6 +7,7 @@
 #define FC_STORE_DEVICE_H
 
 #include "fleet/rollout.h"
+#include "fleet/selector.h"
 #include "store/resource.h"
 
 enum { STALE_NO = 0, STALE_YES = 1, STALE_REISSUE = 2 /* a new version even for equal content */ };
@@ -165,17 +166,11 @@ int rollout_forget(struct store *s, int64_t fleet, struct err *e);
  * their store names, for which there is room, are in the arena. */
 int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     const char **names, struct err *e);
-/* Calls each with the names of the fleet's devices that the version was assigned to at `now`. */
-int rollout_selected(struct store *s, int64_t fleet, int64_t version, int64_t now,
-    void (*each)(void *ctx, const char *name), void *ctx, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
 /* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e);
-/* Names of the devices of a batch, up to max, in the arena. Returns how many. */
-int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t version, int batch,
-    int64_t max, const char *const **names, struct err *e);
 /* Devices of the fleet that are pending, failed or timed out: calls each, by name. */
 struct progress {
     const char *name;
@@ -192,23 +187,47 @@ int rollout_counts(struct store *s, int64_t fleet, int64_t version, int batch,
  * gets so many calls again, in the next transaction. */
 enum { ROLLOUT_STEP = 2000 };
 
+/* What goes through all devices of a fleet, for transactions that read: */
 /* How many devices a batch takes: those that match its selector and were seen lately, that do not
  * have the version, and of which no other fleet's assignment is pending; at most
  * rollout_batch_size. */
 int64_t rollout_size(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
     const struct batch *b, int64_t now, struct err *e);
-/* Assigns version to devices of a batch, by name, up to max and ROLLOUT_STEP, and marks them stale.
- * b NULL: the final batch, for all that are left; it also takes in those that have the version
- * pending from before the policy changed. Returns how many got it. */
-int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e);
+/* The first of these, by name, up to max. b NULL: the final batch, any of all that are left. */
+int rollout_pick(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    const struct batch *b, int64_t max, int64_t now, struct ids *out, struct err *e);
 /* Devices that a final batch would take: that do not have the version and are free for it. */
 int64_t rollout_free(struct store *s, int64_t fleet, int64_t version, struct err *e);
 /* Devices of the fleet that wait because another fleet's assignment is unreported. */
 int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct err *e);
-/* Failed and timed-out devices of the version become pending and are re-issued, but for those that
- * another fleet's assignment is pending of; up to ROLLOUT_STEP. How many. */
-int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e);
+/* Devices on which the version failed or timed out, but for those that another fleet's assignment is
+ * pending of; in the order of their ids. */
+int rollout_failed(struct store *s, int64_t fleet, int64_t version, struct ids *out, struct err *e);
+/* Pending assignments of the version in this batch older than `before`; *all: of any version. */
+int64_t rollout_overdue(struct store *s, int64_t fleet, int64_t version, int batch, int64_t before,
+    int64_t *all, struct err *e);
+
+/* Calls each, by name, with the fleet's devices; with sel those that it would have if that were its
+ * selector (fleet 0: one that is not there). */
+struct rollout_member {
+    const char *name, *labels;
+    bool member;
+    int64_t assigned;  /* template version, 0: none */
+    int batch, state;  /* as in device_fleet; -1 and ASSIGN_NONE of one that would come */
+    bool busy;         /* another fleet's assignment is pending */
+    bool connected;
+};
+int rollout_members(struct store *s, int64_t org, int64_t fleet, const struct selector *sel,
+    int64_t now, void (*each)(void *ctx, const struct rollout_member *m), void *ctx, struct err *e);
+
+/* What is a seek or a bounded write: */
+/* Is the version pending of a device in this batch (-1: in none)? 1 yes. */
+int rollout_pending(struct store *s, int64_t fleet, int64_t version, int batch, struct err *e);
+/* Is there a device without the version? 1 yes. */
+int rollout_left(struct store *s, int64_t fleet, int64_t version, struct err *e);
+/* Devices that have the version pending from before the policy changed come to this batch, up to
+ * ROLLOUT_STEP. How many. */
+int64_t rollout_rebatch(struct store *s, int64_t fleet, int64_t version, int batch, struct err *e);
 /* Pending assignments of any version older than `before` become timed out, the oldest first, up to
  * ROLLOUT_STEP. How many. */
 int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e);

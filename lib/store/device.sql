@@ -143,40 +143,35 @@ WHERE fleet = ?1 AND state = 1 AND device IN
 -- :name member_deadline
 SELECT coalesce(min(assigned_at), 0) FROM device_fleet WHERE fleet = ?1 AND state = 1
 
--- :name member_retry
-UPDATE device_fleet SET state = 1, assigned_at = ?3, message = NULL
-WHERE fleet = ?1 AND device IN
-    (SELECT m.device FROM device_fleet m
-    WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
-        AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
-            AND x.fleet <> ?1 AND x.state = 1)
-    LIMIT ?4)
+-- :name member_unassigned
+SELECT m.device FROM device_fleet m
+WHERE m.fleet = ?1 AND (m.assigned IS NULL OR m.assigned < ?2 OR m.assigned > ?2)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
+        AND x.fleet <> ?1 AND x.state = 1)
+LIMIT ?3
 
--- :name member_retry_stale
-UPDATE device SET stale = 2 WHERE id IN
-    (SELECT device FROM device_fleet WHERE fleet = ?1 AND state = 1 AND assigned_at = ?2)
+-- :name member_failed
+SELECT m.device FROM device_fleet m
+WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state IN (3, 4)
+    AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
+        AND x.fleet <> ?1 AND x.state = 1)
+ORDER BY m.device
 
--- :name member_assign_all
-UPDATE device_fleet SET assigned = ?2, state = 1, batch = ?3, assigned_at = ?4, message = NULL
-WHERE fleet = ?1 AND device IN
-    (SELECT m.device FROM device_fleet m
-    WHERE m.fleet = ?1 AND (m.assigned IS NULL OR m.assigned < ?2 OR m.assigned > ?2)
-        AND NOT EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = m.device
-            AND x.fleet <> ?1 AND x.state = 1)
-    LIMIT ?5)
+-- :name member_pending
+SELECT 1 FROM device_fleet WHERE fleet = ?1 AND assigned = ?2 AND batch = ?3 AND state = 1 LIMIT 1
 
--- :name member_assigned_stale
-UPDATE device SET stale = 1 WHERE stale = 0 AND id IN
-    (SELECT device FROM device_fleet WHERE fleet = ?1 AND state = 1 AND assigned_at = ?2)
+-- :name member_left
+SELECT 1 FROM device_fleet
+WHERE fleet = ?1 AND (assigned IS NULL OR assigned < ?2 OR assigned > ?2) LIMIT 1
+
+-- :name member_overdue
+SELECT count(*), count(*) FILTER (WHERE assigned = ?3 AND batch = ?4)
+FROM device_fleet WHERE fleet = ?1 AND state = 1 AND assigned_at < ?2
 
 -- :name member_unbatch
 UPDATE device_fleet SET batch = -1 WHERE fleet = ?1 AND device IN
     (SELECT m.device FROM device_fleet m WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch >= 0
     LIMIT ?3)
-
--- :name member_selected
-SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
-WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.state = 1 AND m.assigned_at = ?3
 
 -- :name member_rebatch
 UPDATE device_fleet SET batch = ?3 WHERE fleet = ?1 AND device IN
@@ -247,10 +242,6 @@ LIMIT 1
 SELECT f.id, f.name, f.created, f.spec, coalesce(o.deleted, 0), f.annotations
 FROM resource f LEFT JOIN rollout o ON o.fleet = f.id
 WHERE f.org = ?1 AND f.kind = 2 ORDER BY f.created, f.name
-
--- :name member_batch
-SELECT r.name FROM device_fleet m JOIN resource r ON r.id = m.device
-WHERE m.fleet = ?1 AND m.assigned = ?2 AND m.batch = ?3 ORDER BY r.name LIMIT ?4
 
 -- :name member_up_to_date
 SELECT m.device FROM device_fleet m JOIN device d ON d.id = m.device

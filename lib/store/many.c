@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/many.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -251,6 +252,67 @@ int many_outdate(struct store *s, int64_t fleet, const int64_t *ids, size_t n, s
     sql_int_param(&q, fleet);
     sql_add(&q, ")");
     return run(s, &q, e);
+}
+
+static int by_id(const void *p, const void *q)
+{
+    const int64_t *a = p, *b = q;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* UPDATE device_fleet of a pending assignment, up to its condition: whose they became, in order. */
+static int assigned(struct store *s, struct sql_buf *q, int64_t fleet, const int64_t *ids, size_t n,
+    struct ids *out, struct err *e)
+{
+    struct stmt *st;
+    int rc;
+
+    buf_printf(&q->text, " AND NOT EXISTS (SELECT 1 FROM device_fleet x "
+        "WHERE x.device = device_fleet.device AND x.fleet <> %lld AND x.state = %d) AND fleet = %lld "
+        "AND device", (long long)fleet, ASSIGN_PENDING, (long long)fleet);
+    in_list(q, ids, n);
+    sql_add(q, " RETURNING device");
+    st = sql_prepare(s, q, e);
+    sql_free(q);
+    if (!st)
+        return -1;
+    out->n = 0;
+    while ((rc = st_step(st, e)) == 1)
+        ids_add(out, st_col_int(st, 0));
+    st_free(st);
+    if (out->n)
+        qsort(out->id, out->n, sizeof *out->id, by_id);
+    return rc;
+}
+
+int many_assign(struct store *s, int64_t fleet, int64_t version, int batch, int64_t now,
+    const int64_t *ids, size_t n, struct ids *out, struct err *e)
+{
+    struct sql_buf q = {0};
+
+    out->n = 0;
+    if (!n)
+        return 0;
+    buf_printf(&q.text, "UPDATE device_fleet SET state = %d, message = NULL, assigned = %lld, "
+        "batch = %d, assigned_at = %lld WHERE assigned IS DISTINCT FROM %lld", ASSIGN_PENDING,
+        (long long)version, batch, (long long)now, (long long)version);
+    return assigned(s, &q, fleet, ids, n, out, e) < 0 ? -1 :
+        update(s, out, "stale = 1 WHERE stale < 1 AND id", e);
+}
+
+int many_reissue(struct store *s, int64_t fleet, int64_t version, int64_t now, const int64_t *ids,
+    size_t n, struct ids *out, struct err *e)
+{
+    struct sql_buf q = {0};
+
+    out->n = 0;
+    if (!n)
+        return 0;
+    buf_printf(&q.text, "UPDATE device_fleet SET state = %d, message = NULL, assigned_at = %lld "
+        "WHERE assigned = %lld AND state IN (%d, %d)", ASSIGN_PENDING, (long long)now,
+        (long long)version, ASSIGN_FAILED, ASSIGN_TIMEDOUT);
+    return assigned(s, &q, fleet, ids, n, out, e) < 0 ? -1 : update(s, out, "stale = 2 WHERE id", e);
 }
 
 void many_free(struct many *m)

@@ -29,8 +29,8 @@ struct many_device {
     const int64_t *fleet;
     size_t nfleet;
 };
-/* Of these ids (sorted, MANY_MAX at most) those that exist and may come to a fleet: not those that
- * are decommissioned. Returns how many. */
+/* Of these ids (MANY_MAX at most) those that exist and may come to a fleet: not those that are
+ * decommissioned; in the order of their ids. Returns how many. */
 int many_devices(struct store *s, struct arena *a, const int64_t *ids, size_t n,
     struct many_device *out, struct err *e);
 
@@ -41,6 +41,14 @@ int many_write(struct store *s, const struct many *m, int64_t org, int64_t fleet
     int64_t now, const struct actor *who, struct err *e);
 /* Those that were up to date no longer are, since their fleet has a new version. */
 int many_outdate(struct store *s, int64_t fleet, const int64_t *ids, size_t n, struct err *e);
+/* Gives the version of a fleet to those of these devices (MANY_MAX at most) that are its members and
+ * do not have it, and of which no other fleet's assignment is pending; they become stale. Or gives
+ * it again to those on which it failed or timed out, for another rendered version. out: to whom, in
+ * order. */
+int many_assign(struct store *s, int64_t fleet, int64_t version, int batch, int64_t now,
+    const int64_t *ids, size_t n, struct ids *out, struct err *e);
+int many_reissue(struct store *s, int64_t fleet, int64_t version, int64_t now, const int64_t *ids,
+    size_t n, struct ids *out, struct err *e);
 void many_free(struct many *m); /* but for the arena */
 
 #endif

@@ -118,6 +118,50 @@ static void candidates(struct sql_buf *q, int64_t fleet, int64_t version, int64_
     sql_add(q, ")");
 }
 
+int rollout_members(struct store *s, int64_t org, int64_t fleet, const struct selector *sel,
+    int64_t now, void (*each)(void *ctx, const struct rollout_member *m), void *ctx, struct err *e)
+{
+    struct sql_select how = {.org = org, .kind = kind_by_id(KIND_DEVICE), .labels = sel};
+    struct sql_buf q = {0};
+    struct stmt *st;
+    int rc = -1;
+
+    if (db_attach_seen(s->db, e) < 0 || sql_plan(s, &how, e) < 0)
+        return -1;
+    sql_add(&q, "SELECT r.name, r.labels, coalesce(m.fleet, 0), coalesce(m.assigned, 0), "
+        "coalesce(m.batch, -1), coalesce(m.state, 0), "
+        "CASE WHEN EXISTS (SELECT 1 FROM device_fleet x WHERE x.device = r.id AND x.state = 1 "
+        "AND x.fleet <> ");
+    sql_int_param(&q, fleet);
+    sql_add(&q, ") THEN 1 ELSE 0 END, CASE WHEN EXISTS (SELECT 1 FROM seen.seen v WHERE v.id = r.id "
+        "AND v.at >= ");
+    sql_int_param(&q, now - SUMMARY_DISCONNECTED);
+    sql_add(&q, ") THEN 1 ELSE 0 END ");
+    sql_from(&q, &how, NULL);
+    sql_add(&q, sel ? "JOIN device d ON d.id = r.id LEFT JOIN device_fleet m ON m.device = r.id AND "
+        "m.fleet = " : "JOIN device_fleet m ON m.device = r.id AND m.fleet = ");
+    sql_int_param(&q, fleet);
+    sql_add(&q, sel ? " WHERE d.lifecycle NOT IN ('Decommissioning', 'Decommissioned') AND " :
+        " WHERE ");
+    sql_where(&q, &how, NULL);
+    sql_add(&q, sql_order(&how));
+    st = sql_prepare(s, &q, e);
+    while (st && (rc = st_step(st, e)) == 1)
+        each(ctx, &(struct rollout_member){
+            .name = st_col_text(st, 0, NULL),
+            .labels = st_col_text(st, 1, NULL),
+            .member = st_col_int(st, 2),
+            .assigned = st_col_int(st, 3),
+            .batch = (int)st_col_int(st, 4),
+            .state = (int)st_col_int(st, 5),
+            .busy = st_col_int(st, 6),
+            .connected = st_col_int(st, 7),
+        });
+    st_free(st);
+    sql_free(&q);
+    return rc;
+}
+
 static int64_t batch_size(struct store *s, int64_t fleet, int64_t version, const struct batch *b,
     const struct sql_select *how, int64_t seen_since, struct err *e)
 {
@@ -139,15 +183,6 @@ static int64_t batch_size(struct store *s, int64_t fleet, int64_t version, const
     sql_free(&all);
     sql_free(&have);
     sql_free(&rest);
-    return n;
-}
-
-static int64_t run_sql(struct store *s, const struct sql_buf *q, struct err *e)
-{
-    struct stmt *st = sql_prepare(s, q, e);
-    int64_t n = st ? st_run(st, e) : -1;
-
-    st_free(st);
     return n;
 }
 
@@ -178,54 +213,89 @@ int64_t rollout_size(struct store *s, struct arena *a, int64_t org, int64_t flee
     return batch_size(s, fleet, version, b, &how, now - SUMMARY_DISCONNECTED, e);
 }
 
-static int64_t assign_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e)
+/* Runs to the end; one column of ids. */
+static int read_ids(struct stmt *st, struct ids *out, struct err *e)
 {
-    int64_t since = now - SUMMARY_DISCONNECTED, n;
+    int rc = st ? 0 : -1;
+
+    while (st && (rc = st_step(st, e)) == 1)
+        ids_add(out, st_col_int(st, 0));
+    return rc;
+}
+
+static int pick_batch(struct store *s, struct arena *a, int64_t org, int64_t fleet,
+    int64_t version, const struct batch *b, int64_t max, int64_t now, struct ids *out,
+    struct err *e)
+{
     struct sql_select how;
     struct sql_buf q = {0};
+    struct stmt *st;
+    int rc;
 
     if (batch_plan(s, a, org, b, &how, e) < 0)
         return -1;
-    sql_add(&q, "UPDATE device_fleet SET state = 1, message = NULL, assigned = ");
-    sql_int_param(&q, version);
-    sql_add(&q, ", batch = ");
-    sql_int_param(&q, index);
-    sql_add(&q, ", assigned_at = ");
-    sql_int_param(&q, now);
-    sql_add(&q, " WHERE fleet = ");
-    sql_int_param(&q, fleet);
-    sql_add(&q, " AND device IN (SELECT m.device ");
+    sql_add(&q, "SELECT m.device ");
     matching(&q, fleet, &how);
-    candidates(&q, fleet, version, since);
+    candidates(&q, fleet, version, now - SUMMARY_DISCONNECTED);
     sql_add(&q, sql_order(&how));
     sql_add(&q, " LIMIT ");
     sql_int_param(&q, max);
-    sql_add(&q, ")");
-    n = run_sql(s, &q, e);
+    st = sql_prepare(s, &q, e);
+    rc = read_ids(st, out, e);
+    st_free(st);
     sql_free(&q);
-    return n;
+    return rc;
 }
 
-int64_t rollout_assign(struct store *s, struct arena *a, int64_t org, int64_t fleet,
-    int64_t version, int index, const struct batch *b, int64_t max, int64_t now, struct err *e)
+int rollout_pick(struct store *s, struct arena *a, int64_t org, int64_t fleet, int64_t version,
+    const struct batch *b, int64_t max, int64_t now, struct ids *out, struct err *e)
 {
-    int64_t n, more = 0;
+    return b ? pick_batch(s, a, org, fleet, version, b, max, now, out, e) :
+        read_ids(STMT(s, SQL_member_unassigned, e, fleet, version, max), out, e);
+}
 
-    if (db_attach_seen(s->db, e) < 0)
+int rollout_failed(struct store *s, int64_t fleet, int64_t version, struct ids *out, struct err *e)
+{
+    return read_ids(STMT(s, SQL_member_failed, e, fleet, version), out, e);
+}
+
+/* Does the query have a row? 1 yes. */
+static int any(struct stmt *st, struct err *e)
+{
+    int rc = st ? st_step(st, e) : -1;
+
+    if (rc == 1)
+        st_reset(st);
+    return rc;
+}
+
+int rollout_pending(struct store *s, int64_t fleet, int64_t version, int batch, struct err *e)
+{
+    return any(STMT(s, SQL_member_pending, e, fleet, version, batch), e);
+}
+
+int rollout_left(struct store *s, int64_t fleet, int64_t version, struct err *e)
+{
+    return any(STMT(s, SQL_member_left, e, fleet, version), e);
+}
+
+int64_t rollout_rebatch(struct store *s, int64_t fleet, int64_t version, int batch, struct err *e)
+{
+    return RUN(s, SQL_member_rebatch, e, fleet, version, batch, ROLLOUT_STEP);
+}
+
+int64_t rollout_overdue(struct store *s, int64_t fleet, int64_t version, int batch, int64_t before,
+    int64_t *all, struct err *e)
+{
+    struct stmt *st = STMT(s, SQL_member_overdue, e, fleet, before, version, batch);
+    int64_t n;
+
+    if (!st || st_step(st, e) != 1)
         return -1;
-    if (max > ROLLOUT_STEP)
-        max = ROLLOUT_STEP;
-    if (b)
-        n = assign_batch(s, a, org, fleet, version, index, b, max, now, e);
-    else {
-        n = RUN(s, SQL_member_assign_all, e, fleet, version, index, now, max);
-        if (n >= 0 && n < max)
-            more = RUN(s, SQL_member_rebatch, e, fleet, version, index, max - n);
-    }
-    if (more < 0 || (n > 0 && RUN(s, SQL_member_assigned_stale, e, fleet, now) < 0))
-        return -1;
-    return n < 0 ? -1 : n + more;
+    *all = st_col_int(st, 0);
+    n = st_col_int(st, 1);
+    st_reset(st);
+    return n;
 }
 
 int64_t rollout_free(struct store *s, int64_t fleet, int64_t version, struct err *e)
@@ -241,13 +311,6 @@ int64_t rollout_blocked(struct store *s, int64_t fleet, int64_t version, struct 
 int64_t rollout_oldest(struct store *s, int64_t fleet, struct err *e)
 {
     return ONE(s, SQL_member_deadline, e, fleet);
-}
-
-int64_t rollout_retry(struct store *s, int64_t fleet, int64_t version, int64_t now, struct err *e)
-{
-    int64_t n = RUN(s, SQL_member_retry, e, fleet, version, now, ROLLOUT_STEP);
-
-    return n > 0 && RUN(s, SQL_member_retry_stale, e, fleet, now) < 0 ? -1 : n;
 }
 
 int64_t rollout_timeout(struct store *s, int64_t fleet, int64_t before, struct err *e)
@@ -300,19 +363,6 @@ int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     return rc < 0 ? -1 : n;
 }
 
-int rollout_selected(struct store *s, int64_t fleet, int64_t version, int64_t now,
-    void (*each)(void *ctx, const char *name), void *ctx, struct err *e)
-{
-    struct stmt *st = STMT(s, SQL_member_selected, e, fleet, version, now);
-    int rc;
-
-    if (!st)
-        return -1;
-    while ((rc = st_step(st, e)) == 1)
-        each(ctx, st_col_text(st, 0, NULL));
-    return rc;
-}
-
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)
 {
     return RUN(s, SQL_rollout_forget, e, fleet) < 0 ? -1 : 0;
@@ -320,36 +370,13 @@ int rollout_forget(struct store *s, int64_t fleet, struct err *e)
 
 int template_used(struct store *s, int64_t version, struct err *e)
 {
-    struct stmt *st = STMT(s, SQL_template_used, e, version);
-    int rc;
-
-    if (!st)
-        return -1;
-    if ((rc = st_step(st, e)) == 1)
-        st_reset(st);
-    return rc;
+    return any(STMT(s, SQL_template_used, e, version), e);
 }
 
 int rollout_open_list(struct store *s, int64_t org, int64_t after, int64_t *ids, int n,
     struct err *e)
 {
     return LIST(s, SQL_rollout_open, ids, e, org, after, n);
-}
-
-int64_t rollout_batch(struct store *s, struct arena *a, int64_t fleet, int64_t version, int batch,
-    int64_t max, const char *const **names, struct err *e)
-{
-    struct stmt *st = STMT(s, SQL_member_batch, e, fleet, version, batch, max);
-    const char **v = arena_alloc(a, (size_t)(max + 1) * sizeof *v);
-    int64_t n = 0;
-    int rc;
-
-    if (!st)
-        return -1;
-    while ((rc = st_step(st, e)) == 1)
-        v[n++] = arena_strdup(a, st_col_text(st, 0, NULL));
-    *names = v;
-    return rc < 0 ? -1 : n;
 }
 
 int rollout_progress(struct store *s, int64_t fleet, void (*each)(void *ctx,
