@@ -575,4 +575,5 @@ const struct controller files_controller = {
     .undo = files_undo,
     .finish = files_finish,
     .settle = files_settle,
+    .drifted = files_drifted,
 };

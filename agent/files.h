@@ -49,6 +49,8 @@ void files_wants_free(struct wants *ws);
 const struct want *files_want_find(const struct wants *ws, const char *path); /* or NULL */
 
 int files_plan(const struct agent *a, jv spec, struct plan *p, struct err *e);
+/* Is a managed file not as the registry has it? */
+bool files_drifted(const struct agent *a);
 
 /* "/a/b/c" -> "/a/b" ("/" for "/c"); name points to "c". */
 void path_split(const char *path, char dir[PATH_LEN], const char **name);

@@ -464,3 +464,38 @@ int files_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
     files_wants_free(&ws);
     return rc;
 }
+
+/* --- drift -------------------------------------------------------------------------------- */
+
+static bool differs(const struct agent *a, const char *path, jv entry)
+{
+    const char *sha256 = json_str(entry, "sha256"), *name;
+    char dir[PATH_LEN];
+    struct seen seen;
+    int fd AUTO_CLOSE = -1;
+
+    path_split(path, dir, &name);
+    fd = place_open(a->root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
+    return fd < 0 || place_look(fd, name, true, &seen, NULL) < 0 || seen.kind != SEEN_FILE ||
+        !sha256 || strcmp(seen.sha256, sha256) != 0 ||
+        seen.mode != (mode_t)json_int(entry, "mode", -1) ||
+        seen.uid != (uid_t)json_int(entry, "uid", -1) ||
+        seen.gid != (gid_t)json_int(entry, "gid", -1);
+}
+
+bool files_drifted(const struct agent *a)
+{
+    jv registry AUTO_JV = jv_invalid(), files AUTO_JV = jv_invalid();
+    struct err e = {0};
+    bool found = false;
+
+    if (files_registry(a, &registry, &e) < 0)
+        return true; /* why is said by the plan */
+    files = json_get(registry, "files");
+    jv_object_foreach(files, path, entry) {
+        found = found || differs(a, jv_string_value(path), entry);
+        jv_free(path);
+        jv_free(entry);
+    }
+    return found;
+}

@@ -56,6 +56,7 @@ void pace_load(const struct agent *a, struct pace *p)
         return;
     get(v, "poll", &p->poll);
     get(v, "update", &p->update);
+    get(v, "drift", &p->drift);
     p->reported = json_int(v, "reported", 0);
 }
 
@@ -69,6 +70,7 @@ void pace_store(const struct agent *a, struct pace *p)
         return;
     put(&v, "poll", &p->poll);
     put(&v, "update", &p->update);
+    put(&v, "drift", &p->drift);
     if (p->reported)
         json_seti(&v, "reported", p->reported);
     json_canon(&b, v);

@@ -19,6 +19,7 @@ struct backoff {
 struct pace {
     struct backoff poll;   /* of the server */
     struct backoff update; /* what a version needs */
+    struct backoff drift;  /* its repair */
     int64_t reported;      /* uptime_s() of the last report; 0: none since boot */
     bool dirty;
 };

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "deadline.h"
+#include "drift.h"
 #include "progress.h"
 #include "run.h"
 #include "status.h"
@@ -77,4 +78,21 @@ int run_update(struct run *r, jv device, struct err *e)
     r->dirty = false;
     log_info("version %" PRId64 " is applied (was %" PRId64 ")", r->st.current.number, from);
     return 0;
+}
+
+int run_drift(struct run *r, struct err *e)
+{
+    bool changed, waits = !r->kicked && backoff_left(&r->pace.drift);
+    int rc;
+
+    if (waits)
+        return 0;
+    rc = drift_run(r->a, &r->st, &changed, e);
+    deadline_resume(r->a);
+    r->dirty |= changed;
+    if (rc < 0)
+        pace_failed(&r->pace, &r->pace.drift, 0, e->msg);
+    else
+        pace_went_well(&r->pace, &r->pace.drift);
+    return rc;
 }

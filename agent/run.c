@@ -106,18 +106,18 @@ static int pending(struct run *r, jv *device, struct err *e)
 /* What there is to do without another word from a server. */
 static int work(struct run *r, struct err *e)
 {
+    bool waits = !r->kicked && backoff_left(&r->pace.update);
     jv device AUTO_JV = jv_invalid();
+    int rc = 1;
 
     r->worked = true;
     if (pending(r, &device, e) < 0)
         return -1;
-    if (!jv_is_valid(device))
-        return 0;
     if (r->a->dry)
-        return show_plan(r->a, device, e);
-    if (!r->kicked && backoff_left(&r->pace.update))
-        return 0;
-    return run_update(r, device, e) < 0 ? -1 : 0;
+        return jv_is_valid(device) ? show_plan(r->a, device, e) : show_drift(r->a, &r->st, e);
+    if (jv_is_valid(device) && !waits)
+        rc = run_update(r, device, e);
+    return rc <= 0 ? rc : run_drift(r, e);
 }
 
 /* What came is stored first; from then on it is the version that is to be applied. An update that

@@ -34,4 +34,7 @@ int run_report(struct run *r, struct err *e);
  * meanwhile. 1: it waits. */
 int run_update(struct run *r, jv device, struct err *e);
 
+/* Looks after what the version that runs has left on the device. */
+int run_drift(struct run *r, struct err *e);
+
 #endif

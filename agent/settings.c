@@ -48,6 +48,7 @@ static const struct key keys[] = {
     {"tpm.enabled", BOOL, false},
     {"run-timeout", DURATION, false},
     {"liveness-interval", DURATION, false},
+    {"drift-policy", STRING, false},
     {"remote-access-service", ANY, true},
     {"spec-fetch-interval", ANY, true},
     {"spec-fetch-error-base-delay", ANY, true},
@@ -158,6 +159,7 @@ static int check_strings(const char *source, const struct doc *d, const char *ke
 
 static int check(const char *source, const struct doc *d, struct err *e)
 {
+    const char *drift;
     size_t i;
 
     if (jv_get_kind(d->v) != JV_KIND_OBJECT)
@@ -165,6 +167,9 @@ static int check(const char *source, const struct doc *d, struct err *e)
     for (i = 0; i < LEN(keys); i++)
         if (check_type(source, d, &keys[i], e) < 0)
             return -1;
+    drift = json_str(d->v, "drift-policy");
+    if (drift && strcmp(drift, "repair") != 0 && strcmp(drift, "report") != 0)
+        return wrong(source, d, "drift-policy", "must be repair or report", e);
     if (check_strings(source, d, "default-labels", e) < 0 ||
         check_strings(source, d, "label-from-systeminfo", e) < 0)
         return -1;
@@ -341,6 +346,7 @@ static int load_all(const struct place *p, jv all, enum settings_need need, stru
     struct err *e)
 {
     const char *ui = json_str(all, "enrollment-service.enrollment-ui-endpoint");
+    const char *drift = json_str(all, "drift-policy");
     const char *management = json_has(all, "management-service.service.server") ?
         "management-service" : "enrollment-service";
 
@@ -355,6 +361,7 @@ static int load_all(const struct place *p, jv all, enum settings_need need, stru
     s->labels = map_of(all, "default-labels");
     s->info_labels = map_of(all, "label-from-systeminfo");
     s->timeout = (int)duration_of(all, "run-timeout", RUN_TIMEOUT);
+    s->drift_report = drift && strcmp(drift, "report") == 0;
     s->liveness = duration_of(all, "liveness-interval", LIVENESS);
     return 0;
 }

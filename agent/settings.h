@@ -25,6 +25,7 @@ struct settings {
     jv labels;             /* default-labels: an object of strings */
     jv info_labels;        /* label-from-systeminfo: an object of names of systemInfo */
     int timeout;           /* run-timeout: s until a run begins nothing new */
+    bool drift_report;     /* drift-policy: tell of it, do not repair it */
     int64_t liveness;      /* liveness-interval: s after which a report is due anyway */
 };
 

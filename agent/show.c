@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "drift.h"
 #include "journal.h"
 #include "place.h"
+#include "settings.h"
 #include "spec.h"
 #include "status.h"
 #include "txn.h"
@@ -84,6 +86,19 @@ int show_plan(const struct agent *a, jv device, struct err *e)
     }
     plan_free(&p);
     return printer_close(out, rc < 0 ? NULL : e) < 0 ? -1 : rc;
+}
+
+int show_drift(const struct agent *a, const struct state *st, struct err *e)
+{
+    jv device AUTO_JV = jv_invalid();
+
+    if (!st->current.number || !st->current.hash[0] || !drift_seen(a))
+        return 0;
+    if (a->settings && a->settings->drift_report)
+        log_info("drift-policy is report: a run leaves it as it is");
+    if (state_doc(a->data_fd, "current.json", &st->current, &device, e) < 0)
+        return -1;
+    return show_plan(a, device, e);
 }
 
 int agent_plan(struct agent *a, struct err *e)

@@ -104,6 +104,7 @@ static int parse(const struct buf *b, struct state *st, struct err *e)
     copy(st->outcome.reason, sizeof st->outcome.reason, json_str(v, "outcome.reason"));
     copy(st->outcome.message, sizeof st->outcome.message, json_str(v, "outcome.message"));
     copy(st->outcome.time, sizeof st->outcome.time, json_str(v, "outcome.time"));
+    copy(st->drift, sizeof st->drift, json_str(v, "drift"));
     copy(st->reported, sizeof st->reported, json_str(v, "reported"));
     return 0;
 }
@@ -147,6 +148,8 @@ int state_store(int data, const struct state *st, struct err *e)
     json_sets(&o, "message", st->outcome.message);
     json_sets(&o, "time", st->outcome.time);
     json_set(&v, "outcome", o);
+    if (st->drift[0])
+        json_sets(&v, "drift", st->drift);
     json_sets(&v, "reported", st->reported);
     json_canon(&b, v);
     buf_addc(&b, '\n');

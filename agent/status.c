@@ -32,16 +32,18 @@ static jv conditions(const struct state *st)
 
 jv status_make(const struct agent *a, const struct state *st)
 {
-    jv s = jv_object(), resources = one("cpu", "Unknown"), os = one("image", "");
+    jv s = jv_object(), info = sysinfo_make(a), resources = one("cpu", "Unknown"), os = one("image", "");
     char version[32];
     size_t i;
 
     snprintf(version, sizeof version, "%" PRId64, st->current.number);
+    if (st->drift[0])
+        json_sets(&info, "drift", st->drift);
     json_sets(&resources, "memory", "Unknown");
     json_sets(&resources, "disk", "Unknown");
     json_sets(&os, "imageDigest", "");
     json_set(&s, "conditions", conditions(st));
-    json_set(&s, "systemInfo", sysinfo_make(a));
+    json_set(&s, "systemInfo", info);
     json_set(&s, "applications", jv_array());
     json_set(&s, "applicationsSummary", one("status", "NoApplications"));
     json_set(&s, "resources", resources);

@@ -64,6 +64,9 @@ struct controller { /* of what has no comment that allows it, none is NULL */
     int (*settle)(const struct agent *a, jv after, struct err *e);
     /* Whether what was applied does its work; waits for it as long as is due. NULL: it does. */
     int (*check)(const struct agent *a, jv spec, struct err *e);
+    /* Does a quick look say that what it settled is not as it was any more? Then all plan anew. NULL:
+     * nothing of it changes by itself. */
+    bool (*drifted)(const struct agent *a);
     /* Puts its members into the status that is reported (DeviceStatus, an object). NULL: none. */
     void (*status)(const struct agent *a, jv *status);
 };

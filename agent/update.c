@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "drift.h"
 #include "journal.h"
 #include "place.h"
 #include "policy.h"
@@ -76,6 +77,7 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
     else if (st->desired.number <= to)
         st->desired = st->current;
     st->failed = st->ready = 0;
+    st->drift[0] = '\0';
     state_outcome(st, "Updated", message);
     if (state_store(a->data_fd, st, e) < 0)
         return -1;
@@ -92,6 +94,8 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
         return 0;
     if (txn_committed(journal)) {
         log_info("finishing an interrupted update");
+        if (drift_owns(journal))
+            return drift_finish(a, st, journal, e);
         return finish(a, st, journal, e);
     }
     log_info("undoing an interrupted update");

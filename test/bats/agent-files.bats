@@ -97,7 +97,8 @@ me() { [ "$(id -u)" = 0 ] && echo 0:0 || echo "$(id -u):$(id -g)"; }
     echo changed >$root/etc/b
     chmod 600 $root/etc/c
     rm $root/etc/d
-    # A run with the same version leaves everything as it is.
+    # A run with the same version leaves everything as it is, if it is told to.
+    echo 'drift-policy: report' >d1/etc/flightctl/conf.d/drift.yaml
     apply
     same changed "$(cat $root/etc/b)"
     give "$(files "$(file /etc/a 1)" "$(file /etc/b 1)" "$(file /etc/c 1)" "$(file /etc/d 1)" "$(file /etc/e 1)")"
