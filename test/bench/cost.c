@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What requests cost a server: sends the same one again and again, one after the other, and counts the
- * CPU time that its process took meanwhile, so that neither who asks nor other load matters.
+ * CPU time that its process and those that it started took meanwhile, so that neither who asks nor
+ * other load matters.
  *   cost PID SOCKET PATH STATUS COUNT CERTIFICATE          a Unix socket, kept alive; the certificate
  *                                                          goes URL-escaped into a header
  *   cost PID PORT PATH STATUS COUNT CERTIFICATE KEY        a new connection by TLS for each
+ *   cost PID PORT PATH STATUS COUNT CERTIFICATE KEY keep   one for all
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -80,52 +82,70 @@ static void exchange(int fd, SSL *ssl, const struct buf *q, const char *status)
         die("not a %s: %.300s", status, answer);
 }
 
-static void by_tls(const char *where, const struct buf *q, const char *status)
+static SSL *tls_dial(const char *where)
 {
-    int fd = dial(where);
     SSL *ssl = SSL_new(tls);
 
-    SSL_set_fd(ssl, fd);
+    SSL_set_fd(ssl, dial(where));
     if (SSL_connect(ssl) != 1)
         die("no TLS");
-    exchange(fd, ssl, q, status);
+    return ssl;
+}
+
+static void tls_close(SSL *ssl)
+{
+    int fd = SSL_get_fd(ssl);
+
     SSL_shutdown(ssl);
     SSL_free(ssl);
     close(fd);
 }
 
-/* ns that the process has run. */
-static int64_t cpu_of(const char *pid)
+static FILE *proc(const char *pid, const char *name)
 {
-    int64_t ns = -1;
     char path[64];
     FILE *f;
 
-    snprintf(path, sizeof path, "/proc/%s/schedstat", pid);
-    f = fopen(path, "re");
-    if (!f || fscanf(f, "%" SCNd64, &ns) != 1)
+    snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
+    if (!(f = fopen(path, "re")))
         die("%s: cannot be read", path);
+    return f;
+}
+
+/* ns that the process has run, and its children that have ended. */
+static int64_t cpu_of(const char *pid)
+{
+    FILE *f = proc(pid, "schedstat"), *stat = proc(pid, "stat");
+    int64_t ns, user, sys;
+
+    if (fscanf(f, "%" SCNd64, &ns) != 1 || fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u "
+        "%*u %*u %*u %*u %*u %*u %" SCNd64 "%" SCNd64, &user, &sys) != 2)
+        die("%s: no figures of this process", pid);
     fclose(f);
-    return ns;
+    fclose(stat);
+    return ns + (user + sys) * (1000000000 / sysconf(_SC_CLK_TCK));
 }
 
 int main(int argc, char **argv)
 {
     struct buf q = BUF_INIT, cert = BUF_INIT;
     int64_t count, i, cpu = 0;
+    SSL *kept = NULL;
     int fd = -1;
 
-    if ((argc != 7 && argc != 8) || num_parse(argv[5], 1, 1000000, &count, "COUNT", NULL) < 0) {
-        fprintf(stderr, "usage: cost PID SOCKET|PORT PATH STATUS COUNT CERTIFICATE [KEY]\n");
+    if (argc < 7 || argc > 9 || num_parse(argv[5], 1, 1000000, &count, "COUNT", NULL) < 0) {
+        fprintf(stderr, "usage: cost PID SOCKET|PORT PATH STATUS COUNT CERTIFICATE [KEY [keep]]\n");
         return 2;
     }
     answer = xmalloc(ANSWER_MAX);
     buf_printf(&q, "GET %s HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=0\r\n", argv[3]);
-    if (argc == 8) {
+    if (argc > 7) {
         tls = SSL_CTX_new(TLS_client_method());
         if (SSL_CTX_use_certificate_chain_file(tls, argv[6]) != 1 ||
             SSL_CTX_use_PrivateKey_file(tls, argv[7], SSL_FILETYPE_PEM) != 1)
             die("%s: no certificate or key", argv[6]);
+        if (argc > 8)
+            kept = tls_dial(argv[2]);
     } else {
         if (file_read(argv[6], 65536, &cert, NULL) < 0)
             die("%s: cannot be read", argv[6]);
@@ -138,14 +158,19 @@ int main(int argc, char **argv)
     for (i = -WARM_UP; i < count; i++) {
         if (i == 0)
             cpu = cpu_of(argv[1]);
-        if (tls)
-            by_tls(argv[2], &q, argv[4]);
-        else
-            exchange(fd, NULL, &q, argv[4]);
+        if (tls && !kept) {
+            SSL *ssl = tls_dial(argv[2]);
+
+            exchange(-1, ssl, &q, argv[4]);
+            tls_close(ssl);
+        } else
+            exchange(fd, kept, &q, argv[4]);
     }
     cpu = cpu_of(argv[1]) - cpu;
     printf("{\"requests\":%" PRId64 ",\"cpu_us\":%.1f,\"per_core_second\":%.0f}\n", count,
         (double)cpu / 1e3 / (double)count, (double)count / ((double)cpu / 1e9));
+    if (kept)
+        tls_close(kept);
     buf_free(&q);
     buf_free(&cert);
     free(answer);
