@@ -36,8 +36,8 @@ test            -                         libubsan
 test            bats                      bats
 test            binutils                  binutils
 test            sqlite3                   sqlite
-test            lighttpd                  lighttpd
-test            lighttpd-mod-openssl      lighttpd-mod_openssl
+test,bench      lighttpd                  lighttpd
+test,bench      lighttpd-mod-openssl      lighttpd-mod_openssl
 test            openbsd-inetd             -
 test            xinetd:/usr/sbin/xinetd   xinetd
 test            apache2                   httpd

@@ -6,8 +6,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/core.h"
+#include "api/verified.h"
 #include "base/file.h"
 #include "base/mod.h"
 #include "base/text.h"
@@ -30,7 +32,10 @@ struct entry {
 
 struct authn_cert {
     char *ca_file;
-    const struct crypto_module *crypto; /* loaded with the first certificate */
+    struct buf bundle;                  /* what is in it; read with the first certificate */
+    char bundle_hash[SHA256_HEX];       /* "" before */
+    int verified;                       /* descriptor of what other processes share */
+    const struct crypto_module *crypto; /* loaded with the first one that is not found there */
     struct trust *trust;
     char *header;                       /* configured name in lower case, or NULL */
     uid_t uid[TRUSTED_MAX];
@@ -80,6 +85,7 @@ struct authn_cert *authn_cert_new(const struct conf *conf, struct err *e)
     const char *header = conf_get(conf, "api", "trusted-header");
     char *p;
 
+    n->verified = -1;
     n->ca_file = ca ? xstrdup(ca) : xasprintf("%s/ca/ca.crt", conf_state_dir(conf));
     if (header) {
         n->header = xstrdup(header);
@@ -95,6 +101,7 @@ struct authn_cert *authn_cert_new(const struct conf *conf, struct err *e)
             "as X-SSL-Client-Cert or Client-Cert");
         goto fail;
     }
+    n->verified = verified_open(conf);
     return n;
 
 fail:
@@ -113,6 +120,9 @@ void authn_cert_free(struct authn_cert *n)
             free(n->cache[i][k].cert);
     if (n->trust)
         n->crypto->trust_close(n->trust);
+    if (n->verified >= 0)
+        close(n->verified);
+    buf_free(&n->bundle);
     free(n->ca_file);
     free(n->header);
     free(n);
@@ -240,17 +250,29 @@ static int to_identity(struct store *s, const struct cert_info *c, struct identi
     return 0;
 }
 
+/* The authorities, once a process. */
+static int read_bundle(struct authn_cert *n, struct err *e)
+{
+    if (n->bundle_hash[0])
+        return 0;
+    buf_reset(&n->bundle);
+    if (file_read(n->ca_file, BUNDLE_MAX, &n->bundle, e) < 0)
+        return -1;
+    sha256_hex(n->bundle.p ? n->bundle.p : "", n->bundle.len, n->bundle_hash);
+    return 0;
+}
+
 int authn_cert_warm(struct authn_cert *n, struct err *e)
 {
-    struct buf pem AUTO_BUF = BUF_INIT;
-
     if (n->trust)
         return 0;
-    if (!n->crypto && !(n->crypto = mod_symbol("crypto", "crypto_module", e)))
+    if ((!n->crypto && !(n->crypto = mod_symbol("crypto", "crypto_module", e))) ||
+        read_bundle(n, e) < 0)
         return -1;
-    if (file_read(n->ca_file, BUNDLE_MAX, &pem, e) < 0)
-        return -1;
-    return n->crypto->trust_open(&n->trust, pem.p ? pem.p : "", pem.len, e);
+    if (n->crypto->trust_open(&n->trust, n->bundle.p ? n->bundle.p : "", n->bundle.len, e) == 0)
+        return 0;
+    n->bundle_hash[0] = '\0'; /* it may be put right */
+    return -1;
 }
 
 /* Expiry counts on each request, not only when the chain was verified. */
@@ -280,22 +302,39 @@ static uint64_t hash_of(const char *p, size_t n)
     return h ^ h >> 29;
 }
 
-/* The identity of a certificate that was not seen before; kept in the cache. */
-static int verify(struct authn_cert *n, struct call *c, const char *cert, size_t len, bool encoded,
-    struct entry *slot, int *status, struct err *e)
+/* What a certificate says whose chain is good, now or when another process looked. */
+static int verify(struct authn_cert *n, const struct call *c, const char *cert, size_t len,
+    bool encoded, struct cert_info *info, int *status, struct err *e)
 {
     struct buf plain AUTO_BUF = BUF_INIT;
-    struct cert_info info;
-    struct identity id;
+    char key[SHA256_HEX];
 
     if (encoded && decode(cert, len, &plain) < 0)
         return err_set(e, FC_DENIED, "client certificate header is malformed");
-    if (authn_cert_warm(n, e) < 0) {
-        *status = 503;
+    *status = 503;
+    if (read_bundle(n, e) < 0)
         return -1;
-    }
+    verified_key(n->bundle_hash, encoded, cert, len, key);
+    if (verified_find(n->verified, key, c->now, info))
+        return 0;
+    if (authn_cert_warm(n, e) < 0)
+        return -1;
+    *status = 401;
     if (n->crypto->trust_verify(n->trust, encoded ? (plain.p ? plain.p : "") : cert,
-        encoded ? plain.len : len, c->now, &info, e) < 0 ||
+        encoded ? plain.len : len, c->now, info, e) < 0)
+        return -1;
+    verified_keep(n->verified, key, c->now, info);
+    return 0;
+}
+
+/* The identity of a certificate that was not seen before; kept in the cache. */
+static int recognize(struct authn_cert *n, struct call *c, const char *cert, size_t len, bool encoded,
+    struct entry *slot, int *status, struct err *e)
+{
+    struct cert_info info;
+    struct identity id;
+
+    if (verify(n, c, cert, len, encoded, &info, status, e) < 0 ||
         to_identity(c->s, &info, &id, status, e) < 0)
         return -1;
     sha256_hex(cert, len, id.key);
@@ -306,7 +345,7 @@ static int verify(struct authn_cert *n, struct call *c, const char *cert, size_t
     slot->len = len;
     slot->id = id;
     c->id = &slot->id;
-    return 1;
+    return in_time(c, status, e);
 }
 
 int authn_cert(struct call *c, int *status, struct err *e)
@@ -336,5 +375,5 @@ int authn_cert(struct call *c, int *status, struct err *e)
         if (!set[i].cert)
             slot = &set[i];
     n->used[h % CACHE_SETS] = true;
-    return verify(n, c, cert, len, encoded, slot, status, e);
+    return recognize(n, c, cert, len, encoded, slot, status, e);
 }

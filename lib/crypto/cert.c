@@ -253,7 +253,26 @@ static int leaf_check(X509 *x, struct err *e)
     return 0;
 }
 
-static int chain_check(struct trust *t, X509 *x, int64_t now, struct err *e)
+/* When all of a chain are valid: a leaf counts no longer than those that vouch for it. */
+static int chain_times(const STACK_OF(X509) *chain, int64_t *from, int64_t *until, struct err *e)
+{
+    *from = INT64_MIN;
+    *until = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        const X509 *x = sk_X509_value(chain, i);
+        int64_t first, last;
+
+        if (time_read(X509_get0_notBefore(x), &first) < 0 ||
+            time_read(X509_get0_notAfter(x), &last) < 0)
+            return ossl_err(e, FC_INVALID, "malformed validity");
+        *from = first > *from ? first : *from;
+        *until = last < *until ? last : *until;
+    }
+    return 0;
+}
+
+static int chain_check(struct trust *t, X509 *x, int64_t now, int64_t *from, int64_t *until,
+    struct err *e)
 {
     X509_STORE_CTX *ctx = ossl_need(X509_STORE_CTX_new());
     int rc = 0;
@@ -265,6 +284,8 @@ static int chain_check(struct trust *t, X509 *x, int64_t now, struct err *e)
         if (X509_verify_cert(ctx) != 1)
             rc = err_set(e, FC_DENIED, "%s",
                 X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+        else
+            rc = chain_times(X509_STORE_CTX_get0_chain(ctx), from, until, e);
     }
     X509_STORE_CTX_free(ctx);
     ERR_clear_error();
@@ -276,11 +297,15 @@ int trust_verify(struct trust *t, const char *text, size_t n, int64_t now, struc
 {
     X509 *x AUTO_X509 = NULL;
     struct err why = {FC_OK, ""};
+    int64_t from = 0, until = 0;
 
     memset(out, 0, sizeof *out);
-    if ((x = cert_read(text, n, false, &why)) && chain_check(t, x, now, &why) == 0 &&
-        leaf_check(x, &why) == 0 && x509_info(x, out, &why) == 0 && out->cn[0])
+    if ((x = cert_read(text, n, false, &why)) && chain_check(t, x, now, &from, &until, &why) == 0 &&
+        leaf_check(x, &why) == 0 && x509_info(x, out, &why) == 0 && out->cn[0]) {
+        out->not_before = from;
+        out->not_after = until;
         return 0;
+    }
     memset(out, 0, sizeof *out); /* nobody reads half an identity */
     return err_set(e, why.code == FC_FAIL ? FC_FAIL : FC_DENIED, "client certificate: %s",
         why.code ? why.msg : "no common name");

@@ -152,7 +152,8 @@ struct trust; /* a bundle of CA certificates */
 int trust_open(struct trust **out, const char *bundle_pem, size_t n, struct err *e);
 void trust_close(struct trust *t);
 /* Verifies chain, purpose (client) and time (now in us) of a leaf certificate in PEM or DER, then
- * reads it. FC_DENIED with the reason; *out is empty then. */
+ * reads it; its times are those in which all of the chain are valid. FC_DENIED with the reason; *out
+ * is empty then. */
 int trust_verify(struct trust *t, const char *text, size_t n, int64_t now, struct cert_info *out,
     struct err *e);
 

@@ -102,6 +102,69 @@ start_lighttpd() {
     hasnt "$(cat out)" "$T"
 }
 
+@test "CGI: a certificate is verified once an hour, and again when anything has changed" {
+    # by CERTIFICATE: an answer to who has it, at the time AT if that is set, and whether that took
+    # cryptography.
+    by() {
+        (
+            export GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET REQUEST_URI=/api/v1/auth/userinfo
+            SSL_CLIENT_CERT=$(cat "$1.crt")
+            export SSL_CLIENT_CERT LD_DEBUG=files LD_DEBUG_OUTPUT="$T/ld"
+            if [ -n "${AT:-}" ]; then at_time "$AT" fc-api; else fc-api; fi
+        ) </dev/null >out
+        body=$(sed '1,/^\r*$/d' out)
+        echo "$(sed -n 's/^Status: \([0-9]*\).*/\1/p' out) $(json '.sub // .preferred_username // ""') $(
+            grep -q 'calling init: .*libcrypto' ld.* && echo verified)"
+        rm ld.*
+    }
+    local kept=$FC_STATE/verified
+
+    same '200 tester verified' "$(by admin)"
+    same '200 tester ' "$(by admin)"
+    same 600 "$(stat -c %a "$kept")"
+    # Another's is another's.
+    fc-sign admin -o other somebody >/dev/null
+    same '200 somebody verified' "$(by other)"
+    same '200 somebody ' "$(by other)"
+    same '200 tester ' "$(by admin)"
+    # An hour is the most; what has run out meanwhile does not count for that long.
+    same '200 tester ' "$(AT=+59m by admin)"
+    same '200 tester verified' "$(AT=+61m by admin)"
+    openssl req -new -key admin.key -subj /CN=brief -out brief.csr
+    printf '%s\n' extendedKeyUsage=clientAuth 1.3.6.1.4.1.99999.1.1=ASN1:UTF8String:flightctl.io/admin \
+        1.3.6.1.4.1.99999.1.2=ASN1:UTF8String:00000000-0000-0000-0000-000000000000 >ext
+    needs faketime faketime
+    faketime -f -84600s openssl x509 -req -in brief.csr -CA "$FC_STATE/ca/ca.crt" \
+        -CAkey "$FC_STATE/ca/ca.key" -days 1 -extfile ext -out brief.crt 2>/dev/null
+    same '200 brief verified' "$(by brief)"
+    same '200 brief ' "$(by brief)"
+    same '401  ' "$(AT=+31m by brief)"
+    # A row that is damaged is none, and so is one in a file that others can write.
+    sed -i 's/somebody/superman/' "$kept"
+    same '200 somebody verified' "$(by other)"
+    same '200 somebody ' "$(by other)"
+    truncate -s -100 "$kept"
+    head -c 200000 /dev/urandom | dd of="$kept" conv=notrunc status=none
+    has "$(by admin) $(by other)" '200 tester'
+    rm "$kept"
+    by admin
+    same '200 tester ' "$(by admin)"
+    chmod 666 "$kept"
+    same '200 tester verified' "$(by admin)"
+    rm "$kept"
+    ln -s "$T/elsewhere" "$kept"
+    same '200 tester verified' "$(by admin)"
+    [ ! -e elsewhere ]
+    # Another authority: what the first one has signed is worth nothing.
+    rm "$kept"
+    by admin
+    same '200 tester ' "$(by admin)"
+    FC_STATE=$T/new fc-sign ca init >/dev/null
+    cp new/ca/ca.crt "$FC_STATE/ca/ca.crt"
+    same '401  verified' "$(by admin)"
+    same '401  verified' "$(by admin)"
+}
+
 # --- inetd ------------------------------------------------------------------------------------
 
 inetd_on() { # PORT PORT PORT
