@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -43,14 +44,29 @@ static void add_alias(jv *labels, const char *hostname)
         json_sets(labels, "alias", value);
 }
 
+/* The text of a member of systemInfo, or of customInfo in it; NULL: there is none. */
+static const char *info_text(jv info, jv custom, const char *name)
+{
+    static const char prefix[] = "customInfo.";
+    bool own = strncmp(name, prefix, sizeof prefix - 1) == 0;
+    jv v AUTO_JV = json_get(own ? custom : info, own ? name + sizeof prefix - 1 : name);
+
+    return jv_get_kind(v) == JV_KIND_STRING ? jv_string_value(v) : NULL;
+}
+
 static jv make_labels(const struct net_job *job)
 {
     const struct settings *s = job->settings;
     jv labels = jv_object(), info AUTO_JV = json_get(job->status, "systemInfo");
+    jv custom AUTO_JV = json_get(info, "customInfo");
 
-    add_alias(&labels, json_str(info, "hostname"));
+    char host[256] = "";
+
+    if (gethostname(host, sizeof host - 1) < 0)
+        *host = '\0';
+    add_alias(&labels, json_has(info, "hostname") ? json_str(info, "hostname") : host);
     jv_object_foreach(s->info_labels, key, field) {
-        const char *text = json_str(info, jv_string_value(field));
+        const char *text = info_text(info, custom, jv_string_value(field));
         char value[LABEL_VALUE_MAX + 1];
 
         label_value(text ? text : "", value);
@@ -60,7 +76,13 @@ static jv make_labels(const struct net_job *job)
         jv_free(field);
     }
     jv_object_foreach(s->labels, name, value) {
-        json_set(&labels, jv_string_value(name), value);
+        /* one that the server would refuse would keep the device out */
+        if (is_label_key(jv_string_value(name)) && is_label_value(jv_string_value(value)))
+            json_set(&labels, jv_string_value(name), value);
+        else {
+            log_warn("default-labels: %s: not a label, left out", jv_string_value(name));
+            jv_free(value);
+        }
         jv_free(name);
     }
     return labels;

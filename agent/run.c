@@ -289,7 +289,7 @@ static void note_run(const struct agent *a, enum fc_code code, const char *messa
 enum fc_code agent_run(struct agent *a, struct err *e)
 {
     struct run r = {.a = a, .sock = -1, .settings = {.labels = jv_invalid(),
-        .info_labels = jv_invalid()}};
+        .info_labels = jv_invalid(), .info = jv_invalid(), .info_custom = jv_invalid()}};
     int rc;
 
     if (agent_account(a, e) < 0 || agent_open(a, !a->dry, e) < 0)

@@ -15,7 +15,7 @@
 
 #define DROPINS_MAX 256 /* files in conf.d */
 
-enum value { STRING, BOOL, MAP, DURATION, ANY };
+enum value { STRING, BOOL, MAP, LIST, DURATION, ANY };
 
 /* Keys and their types; `idle` ones have no effect in this agent. */
 struct key {
@@ -62,9 +62,10 @@ static const struct key keys[] = {
     {"audit", ANY, true},
     {"log-level", ANY, true},
     {"log-prefix", ANY, true},
-    {"system-info", ANY, true},
-    {"system-info-custom", ANY, true},
-    {"system-info-timeout", ANY, true},
+    {"system-info", LIST, false},
+    {"system-info-custom", LIST, false},
+    {"system-info-timeout", DURATION, false},
+    {"system-info-custom-interval", DURATION, false},
     {"system-info-periodic", ANY, true},
     {"pull-timeout", ANY, true},
     {"pull-retry-steps", ANY, true},
@@ -87,6 +88,19 @@ static int wrong(const char *source, const struct doc *d, const char *path, cons
     return err_set(e, FC_INVALID, "%s:%d: %s: %s", source, doc_line(d, path), path, what);
 }
 
+/* A list of strings? */
+static bool is_list(jv v)
+{
+    bool good = jv_get_kind(v) == JV_KIND_ARRAY;
+
+    if (good)
+        jv_array_foreach(v, i, item) {
+            good &= jv_get_kind(item) == JV_KIND_STRING;
+            jv_free(item);
+        }
+    return good;
+}
+
 static int check_type(const char *source, const struct doc *d, const struct key *k, struct err *e)
 {
     jv v AUTO_JV = json_at(d->v, k->path);
@@ -106,6 +120,8 @@ static int check_type(const char *source, const struct doc *d, const struct key 
         duration_parse(jv_string_value(v)) < INT64_C(1000000) ||
         duration_parse(jv_string_value(v)) > RUN_MAX * INT64_C(1000000)))
         return wrong(source, d, k->path, "must be a duration from 1s to 168h, such as 10m", e);
+    if (k->type == LIST && !is_list(v))
+        return wrong(source, d, k->path, "must be a list of strings", e);
     return 0;
 }
 
@@ -157,6 +173,14 @@ static int check_strings(const char *source, const struct doc *d, const char *ke
     return rc;
 }
 
+/* s of a duration that was checked. */
+static int64_t duration_of(jv all, const char *key, int64_t otherwise)
+{
+    const char *v = json_str(all, key);
+
+    return v ? duration_parse(v) / 1000000 : otherwise;
+}
+
 static int check(const char *source, const struct doc *d, struct err *e)
 {
     const char *drift;
@@ -173,6 +197,8 @@ static int check(const char *source, const struct doc *d, struct err *e)
     if (check_strings(source, d, "default-labels", e) < 0 ||
         check_strings(source, d, "label-from-systeminfo", e) < 0)
         return -1;
+    if (duration_of(d->v, "system-info-timeout", 0) > INFO_TIMEOUT)
+        return wrong(source, d, "system-info-timeout", "at most 2m", e);
     if (json_bool(d->v, "enrollment-service.service.insecureSkipVerify", false) ||
         json_bool(d->v, "management-service.service.insecureSkipVerify", false))
         return err_set(e, FC_INVALID, "%s: insecureSkipVerify: servers are always verified",
@@ -334,14 +360,6 @@ static jv map_of(jv all, const char *key)
     return jv_object();
 }
 
-/* s of a duration that was checked. */
-static int64_t duration_of(jv all, const char *key, int64_t otherwise)
-{
-    const char *v = json_str(all, key);
-
-    return v ? duration_parse(v) / 1000000 : otherwise;
-}
-
 static int load_all(const struct place *p, jv all, enum settings_need need, struct settings *s,
     struct err *e)
 {
@@ -363,6 +381,10 @@ static int load_all(const struct place *p, jv all, enum settings_need need, stru
     s->timeout = (int)duration_of(all, "run-timeout", RUN_TIMEOUT);
     s->drift_report = drift && strcmp(drift, "report") == 0;
     s->liveness = duration_of(all, "liveness-interval", LIVENESS);
+    s->info = json_get(all, "system-info");
+    s->info_custom = json_get(all, "system-info-custom");
+    s->info_timeout = duration_of(all, "system-info-timeout", INFO_TIMEOUT);
+    s->info_interval = duration_of(all, "system-info-custom-interval", INFO_INTERVAL);
     return 0;
 }
 
@@ -375,7 +397,7 @@ int settings_load(const struct agent *a, enum settings_need need, struct setting
     jv all AUTO_JV = jv_object();
 
     memset(s, 0, sizeof *s);
-    s->labels = s->info_labels = jv_invalid();
+    s->labels = s->info_labels = s->info = s->info_custom = jv_invalid();
     if (a->config) {
         host = place_root("/", e);
         if (host < 0)
@@ -408,4 +430,6 @@ void settings_free(struct settings *s)
     free(s->ui);
     jv_free(s->labels);
     jv_free(s->info_labels);
+    jv_free(s->info);
+    jv_free(s->info_custom);
 }

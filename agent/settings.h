@@ -27,6 +27,10 @@ struct settings {
     int timeout;           /* run-timeout: s until a run begins nothing new */
     bool drift_report;     /* drift-policy: tell of it, do not repair it */
     int64_t liveness;      /* liveness-interval: s after which a report is due anyway */
+    jv info;               /* system-info: an array of names; invalid: the usual ones */
+    jv info_custom;        /* system-info-custom: an array of names; invalid: none */
+    int64_t info_timeout;  /* s that all programs of system-info-custom have in a run */
+    int64_t info_interval; /* s from one time that such a program runs to the next */
 };
 
 enum settings_need {

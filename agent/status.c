@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "sysinfo.h"
 #include "txn.h"
 
 static jv one(const char *key, const char *value)

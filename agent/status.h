@@ -10,7 +10,4 @@
  * caller frees. */
 jv status_make(const struct agent *a, const struct state *st);
 
-/* Its systemInfo: flat strings, read from the root folder and the kernel. The caller frees. */
-jv sysinfo_make(const struct agent *a);
-
 #endif

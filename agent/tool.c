@@ -40,8 +40,8 @@ char *tool_last_line(const char *p, size_t n, size_t max)
 int tool_run(const struct agent *a, const struct tool *t, struct buf *out, struct err *e)
 {
     const struct proc p = {.argv = t->argv, .env = t->env, .dir = t->dir,
-        .root = *a->root_path ? a->root_path : NULL, .out_max = OUT_MAX,
-        .timeout = (int64_t)t->timeout * 1000000};
+        .root = *a->root_path ? a->root_path : NULL,
+        .out_max = t->out_max ? t->out_max : OUT_MAX, .timeout = (int64_t)t->timeout * 1000000};
     struct proc_result r;
     const char *name = t->argv[0];
     char *said;

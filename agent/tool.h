@@ -15,6 +15,7 @@ struct tool {
     const char *const *env;  /* or NULL: PATH and LANG */
     const char *dir;         /* working directory, seen from within the root, or NULL */
     int timeout;             /* s */
+    size_t out_max;          /* bytes of output that are kept, or 0: many */
 };
 
 /* Runs it and waits. Whatever keeps it from ending with 0 is an error: FC_NOTFOUND when there is no
