@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "apps.h"
 #include "base/mem.h"
 #include "deadline.h"
 #include "files.h"
@@ -56,6 +57,7 @@ int agent_open(struct agent *a, bool make, struct err *e)
     int host AUTO_CLOSE = -1;
 
     a->data_fd = a->run_fd = a->lock_fd = -1;
+    a->apps = apps_cache_new();
     a->root_fd = place_root(a->root, e);
     if (a->root_fd < 0)
         return -1;
@@ -80,6 +82,7 @@ void agent_close(struct agent *a)
             close(fds[i]);
     free(a->root_path);
     free(a->data_path);
+    apps_cache_free(a->apps);
 }
 
 int agent_account(struct agent *a, struct err *e)

@@ -42,6 +42,7 @@ enum { /* limits of the agent, all in one place */
     KICK_WAIT = 60,            /* s that a kicked run waits for the one that is under way */
 };
 
+struct apps_cache;
 struct settings;
 struct progress;
 
@@ -61,6 +62,7 @@ struct agent {
 
     const struct settings *settings; /* NULL until a run has read them */
     int64_t deadline;          /* of this run, see deadline.h; 0: none */
+    struct apps_cache *apps;         /* what podman said, for one run; agent_open makes it */
     struct progress *progress; /* of the update that is under way; NULL: nobody is told */
 
     /* opened by agent_open; -1 until then */

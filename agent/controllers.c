@@ -3,5 +3,6 @@
 
 const struct controller *const controllers[] = {
     &files_controller,
+    &apps_controller,
     NULL,
 };

@@ -42,8 +42,9 @@ struct wants {
     size_t n;
 };
 
-/* Reads spec.config, which in a rendered spec has all files in inline providers: paths cleaned and
- * checked, contents decoded, owners looked up. The caller frees in any case. */
+/* Reads spec.config, which in a rendered spec has all files in inline providers, and the files of
+ * applications: paths cleaned and checked, contents decoded, owners looked up. The caller frees in
+ * any case. */
 int files_wants_read(const struct agent *a, jv spec, struct wants *ws, struct err *e);
 void files_wants_free(struct wants *ws);
 const struct want *files_want_find(const struct wants *ws, const char *path); /* or NULL */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "apps.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -147,6 +148,31 @@ static int check_paths(const struct wants *ws, struct err *e)
     return 0;
 }
 
+static int apps_wants(const struct agent *a, jv spec, struct wants *ws, struct err *e)
+{
+    jv apps AUTO_JV = jv_invalid();
+    int i, k, n, m;
+
+    if (apps_read(a, spec, &apps, e) < 0)
+        return -1;
+    n = jv_array_length(jv_copy(apps));
+    for (i = 0; i < n; i++) {
+        jv app AUTO_JV = jv_array_get(jv_copy(apps), i), files AUTO_JV = json_get(app, "files");
+
+        m = jv_array_length(jv_copy(files));
+        for (k = 0; k < m; k++) {
+            jv file AUTO_JV = jv_array_get(jv_copy(files), k);
+
+            if (want_add(a, file, ws, e) < 0) {
+                char *where AUTO_FREE = apps_where(spec, i);
+
+                return err_wrap(e, "%s", where);
+            }
+        }
+    }
+    return 0;
+}
+
 int files_wants_read(const struct agent *a, jv spec, struct wants *ws, struct err *e)
 {
     jv config AUTO_JV = json_get(spec, "config");
@@ -167,6 +193,8 @@ int files_wants_read(const struct agent *a, jv spec, struct wants *ws, struct er
                 return -1;
         }
     }
+    if (apps_wants(a, spec, ws, e) < 0)
+        return -1;
     if (ws->n)
         qsort(ws->want, ws->n, sizeof *ws->want, by_path);
     return check_paths(ws, e);

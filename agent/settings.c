@@ -67,11 +67,14 @@ static const struct key keys[] = {
     {"system-info-timeout", DURATION, false},
     {"system-info-custom-interval", DURATION, false},
     {"system-info-periodic", ANY, true},
-    {"pull-timeout", ANY, true},
+    {"pull-timeout", STRING, false},
+    {"application-timeout", DURATION, false},
+    {"application-ready-timeout", STRING, false},
     {"pull-retry-steps", ANY, true},
     {"metrics-enabled", ANY, true},
     {"profiling-enabled", ANY, true},
-    {"image-pruning", ANY, true},
+    {"image-pruning", MAP, false},
+    {"image-pruning.enabled", BOOL, false},
 };
 
 /* Where the configuration is read from: below the agent's root, or, when a file was named, the
@@ -147,7 +150,7 @@ static void warn_unknown(const char *source, const struct doc *d, jv v, const ch
         if (!known(path))
             log_warn("%s:%d: %s: unknown key, ignored", source, doc_line(d, path), path);
         else if (strncmp(path, "enrollment-service", 18) == 0 ||
-            strncmp(path, "management-service", 18) == 0)
+            strncmp(path, "management-service", 18) == 0 || strcmp(path, "image-pruning") == 0)
             warn_unknown(source, d, value, path);
         jv_free(name);
         jv_free(value);
@@ -360,6 +363,18 @@ static jv map_of(jv all, const char *key)
     return jv_object();
 }
 
+/* The same of one that was not: other agents take forms that this one does not. */
+static int64_t duration_or(jv all, const char *key, int64_t min, int64_t otherwise)
+{
+    const char *v = json_str(all, key);
+    int64_t us = v ? duration_parse(v) : otherwise * 1000000;
+
+    if (us >= min * 1000000 && us <= RUN_MAX * INT64_C(1000000))
+        return us / 1000000;
+    log_warn("%s: must be a duration, such as 90s or 10m: ignored", key);
+    return otherwise;
+}
+
 static int load_all(const struct place *p, jv all, enum settings_need need, struct settings *s,
     struct err *e)
 {
@@ -373,6 +388,10 @@ static int load_all(const struct place *p, jv all, enum settings_need need, stru
             load_service(p, all, management, &s->management, e) < 0 ||
             (need == SETTINGS_BOOTSTRAP && load_bootstrap(p, all, s, e) < 0)))
         return -1;
+    s->pull_timeout = (int)duration_or(all, "pull-timeout", 1, PULL_TIMEOUT);
+    s->app_timeout = (int)duration_of(all, "application-timeout", APP_TIMEOUT);
+    s->app_ready = (int)duration_or(all, "application-ready-timeout", 0, APP_READY);
+    s->prune = json_bool(all, "image-pruning.enabled", false);
     if (json_bool(all, "tpm.enabled", false))
         log_warn("tpm.enabled: this agent keeps its key in a file");
     s->ui = ui && *ui ? xstrdup(ui) : NULL;

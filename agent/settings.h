@@ -18,6 +18,12 @@ struct service {           /* where an API is, and whom to trust there */
     struct buf ca;         /* PEM */
 };
 
+enum { /* s, unless config.yaml says otherwise */
+    PULL_TIMEOUT = 600, /* an image: over a bad line it may take long */
+    APP_TIMEOUT = 300,  /* a command of podman, a compose tool or systemctl */
+    APP_READY = 60,     /* until a started application runs */
+};
+
 struct settings {
     struct service enrollment, management;
     struct buf cert, key;  /* the bootstrap identity, if it was asked for */
@@ -31,6 +37,8 @@ struct settings {
     jv info_custom;        /* system-info-custom: an array of names; invalid: none */
     int64_t info_timeout;  /* s that all programs of system-info-custom have in a run */
     int64_t info_interval; /* s from one time that such a program runs to the next */
+    int pull_timeout, app_timeout, app_ready; /* s */
+    bool prune;            /* image-pruning.enabled */
 };
 
 enum settings_need {

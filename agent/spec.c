@@ -48,17 +48,11 @@ int spec_supported(jv spec, struct err *e)
     static const char *const known[] = {"os", "config", "applications", "systemd", "resources",
         "updatePolicy", "consoles", "decommissioning"};
     const char *image = json_str(spec, "os.image");
-    jv apps AUTO_JV = json_get(spec, "applications"), app AUTO_JV = jv_invalid();
     size_t i;
 
     if (image && *image && !served("os"))
         return err_set(e, FC_FAIL, "OSUpdateFailed: spec.os.image: this agent cannot apply OS "
             "images (%s)", image);
-    if (json_nonempty(apps) && !served("applications")) {
-        app = jv_array_get(jv_copy(apps), 0);
-        return err_set(e, FC_FAIL, "spec.applications[0] (%s): this agent cannot run applications",
-            json_str(app, "name") ? json_str(app, "name") : "without a name");
-    }
     if (json_has(spec, "decommissioning.target"))
         return err_set(e, FC_FAIL, "spec.decommissioning: this agent cannot decommission the "
             "device");

@@ -38,6 +38,7 @@ test            binutils                  binutils
 test            sqlite3                   sqlite
 test,bench      lighttpd                  lighttpd
 test,bench      lighttpd-mod-openssl      lighttpd-mod_openssl
+test            busybox-static            busybox
 test            openbsd-inetd             -
 test            xinetd:/usr/sbin/xinetd   xinetd
 test            apache2                   httpd

@@ -122,21 +122,26 @@ static void take(struct device *d, const struct summary *out)
     d->lifecycle = out->lifecycle;
 }
 
-/* told: how many events it led to. */
-static int refresh(struct store *s, struct arena *a, const struct res *r, int64_t now,
-    const struct actor *who, int *told, struct err *e)
+/* applications: the device's own summary of them, NULL: the one that it gave last. told: how many
+ * events it led to. */
+static int refresh(struct store *s, struct arena *a, const struct res *r, const char *applications,
+    int64_t now, const struct actor *who, int *told, struct err *e)
 {
     struct summary out;
     struct device d;
     struct member *m;
-    jv status AUTO_JV = jv_invalid();
+    jv status AUTO_JV = jv_invalid(), of_apps = jv_object();
     struct summary_in in;
     const char *image, *info;
     int n, i;
 
-    if (device_get(s, a, r->id, &d, e) != 1 || (n = member_list(s, a, r->id, &m, e)) < 0)
+    if (device_get(s, a, r->id, &d, e) != 1 || (n = member_list(s, a, r->id, &m, e)) < 0) {
+        jv_free(of_apps);
         return -1;
+    }
     status = stored_status(r, &d);
+    json_sets(&of_apps, "status", applications ? applications : d.applications);
+    json_set(&status, "applicationsSummary", of_apps); /* no part of the text that is stored */
     if (os_image(s, a, &d, status, &image, e) < 0)
         return -1;
     in = (struct summary_in){
@@ -183,7 +188,7 @@ int device_refresh(struct store *s, struct arena *a, const struct res *r, int64_
 {
     int told;
 
-    return refresh(s, a, r, now, who, &told, e);
+    return refresh(s, a, r, NULL, now, who, &told, e);
 }
 
 static int update_failed(struct store *s, const struct res *r, const char *message,
@@ -249,7 +254,7 @@ int device_report(struct store *s, struct arena *a, int64_t org, const char *nam
         return -1;
     if ((failed || version != was) && task_rollouts_of(s, a, org, r.id, e) < 0)
         return -1;
-    if (refresh(s, a, &r, now, who, &more, e) < 0)
+    if (refresh(s, a, &r, json_str(status, "applicationsSummary.status"), now, who, &more, e) < 0)
         return -1;
     /* Whatever moved the resource's version is told. */
     if (!changed || failed || told || more)

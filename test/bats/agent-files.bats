@@ -335,7 +335,7 @@ END
     same UpToDate "$(reported .status.updated.status)"
 }
 
-@test "OS images and applications are refused before anything is changed" {
+@test "OS images and what else is not for this agent are refused before anything is changed" {
     give "$(files "$(file /etc/a 1)")"
     apply
     before=$(picture d1)
@@ -346,9 +346,9 @@ END
     same "OSUpdateFailed True" "$(fc-agent --root d1 status -o json |
         jq -r '.conditions[1] | "\(.type) \(.status)"')"
     give "$(files "$(file /etc/a 2)")" \
-        '{"applications":[{"name":"web","appType":"container","image":"quay.io/x/web:1"}]}'
+        '{"applications":[{"name":"web","appType":"helm","image":"quay.io/x/web:1"}]}'
     expect 1 run_agent d1
-    same "Error: version 4: spec.applications[0] (web): this agent cannot run applications" "$(updating)"
+    same "Error: version 4: spec.applications[0] (web): appType helm: this agent runs applications of the types container, compose and quadlet only" "$(updating)"
     same "$before" "$(picture d1)"
     run grep -c '"do":' $root/var/lib/flightctl/journal
     same "OutOfDate" "$(reported .status.updated.status)"

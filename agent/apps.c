@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The controller of applications: steps forth and back, and what comes behind them. */
+#include "apps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { LOOK_MIN = 200, LOOK_MAX = 2000, STEADY = 1000 }; /* ms */
+
+static bool does(jv rec, const char *what)
+{
+    const char *s = json_str(rec, "do");
+
+    return s && strcmp(s, what) == 0;
+}
+
+bool apps_flag(const struct agent *a, const char *name)
+{
+    return a->run_fd >= 0 && faccessat(a->run_fd, name, F_OK, 0) == 0;
+}
+
+int apps_flag_set(const struct agent *a, const char *name, bool on, struct err *e)
+{
+    int fd;
+
+    if (a->run_fd < 0)
+        return 0;
+    if (!on)
+        return unlinkat(a->run_fd, name, 0) < 0 && errno != ENOENT ?
+            err_errno(e, AGENT_RUN "/%s", name) : 0;
+    fd = openat(a->run_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(e, AGENT_RUN "/%s", name);
+    return close(fd);
+}
+
+/* --- forth and back ------------------------------------------------------------------------- */
+
+/* Until the first step is applied, taking steps back must not disturb what runs. In /run, since a
+ * machine that was started anew has nothing that runs undisturbed. */
+static int apps_prepare(const struct agent *a, struct step *s, struct err *e)
+{
+    (void)s;
+    return apps_flag(a, APPS_UNTOUCHED) ? 0 : apps_flag_set(a, APPS_UNTOUCHED, true, e);
+}
+
+static int wrap(jv rec, struct err *e)
+{
+    return err_wrap(e, "application %s", json_str(rec, "path"));
+}
+
+static int apps_apply(const struct agent *a, struct step *s, struct err *e)
+{
+    jv app AUTO_JV = json_get(s->rec, "app");
+    const char *user = json_str(s->rec, "user");
+    int rc = 0;
+
+    if (apps_flag_set(a, APPS_UNTOUCHED, false, e) < 0)
+        return -1;
+    if (does(s->rec, "reload"))
+        return json_bool(s->rec, "back", false) ? 0 : app_reload(a, user ? user : "", e);
+    if (does(s->rec, "stop") || does(s->rec, "remove"))
+        rc = app_down(a, app, does(s->rec, "remove"), e);
+    else
+        rc = does(s->rec, "start") ? app_up(a, app, e) : app_restart(a, app, e);
+    return rc < 0 ? wrap(s->rec, e) : 0;
+}
+
+static int apps_undo(const struct agent *a, jv rec, struct err *e)
+{
+    jv app AUTO_JV = json_get(rec, "app");
+    const char *user = json_str(rec, "user");
+    int rc;
+
+    if (apps_flag(a, APPS_UNTOUCHED))
+        return 0;
+    if (does(rec, "reload"))
+        return json_bool(rec, "back", false) ? app_reload(a, user ? user : "", e) : 0;
+    if (does(rec, "start"))
+        rc = app_down(a, app, true, e);
+    else
+        rc = json_bool(app, "run", true) ? app_up(a, app, e) : 0;
+    return rc < 0 ? wrap(rec, e) : 0;
+}
+
+static int apps_finish(const struct agent *a, jv rec, struct err *e)
+{
+    (void)a;
+    (void)rec;
+    (void)e;
+    return 0; /* nothing is left behind */
+}
+
+/* --- settle --------------------------------------------------------------------------------- */
+
+static int store(const struct agent *a, jv registry, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+
+    json_canon(&b, registry);
+    buf_addc(&b, '\n');
+    return place_write(a->data_fd, APPS_STATE, b.p, b.len, 0600, PLACE_DURABLE, e);
+}
+
+static bool drop_image(const struct agent *a, const char *key, jv owner)
+{
+    const char *own = json_str(owner, "image"), *image = own ? own : key;
+    const char *const exists[] = {"podman", "image", "exists", "--", image, NULL};
+    const char *const drop[] = {"podman", "image", "rm", "--", image, NULL};
+    const char *const drop_artifact[] = {"podman", "artifact", "rm", "--", image, NULL};
+    int limit = app_limits(a).command;
+    bool is_image;
+    struct err e = {0};
+
+    is_image = app_tool(a, owner, exists, limit, NULL, &e) == 0;
+    if (app_tool(a, owner, is_image ? drop : drop_artifact, limit, NULL, &e) == 0)
+        log_info("image %s is needed no more: removed", key);
+    else if (is_image)
+        log_warn("image %s is needed no more: %s", key, e.msg);
+    return !is_image || e.code == FC_OK || app_tool(a, owner, exists, limit, NULL, &e) < 0;
+}
+
+/* Images that came for applications and that none needs any more. What could not be removed, since a
+ * container of somebody else's has it, is tried again after the next update. */
+static int prune(const struct agent *a, jv after, struct err *e)
+{
+    jv defs AUTO_JV = json_get(after, "apps"), needed AUTO_JV = apps_images(defs);
+    jv images AUTO_JV = json_get(after, "images"), kept = jv_copy(images), next AUTO_JV = jv_null();
+    bool changed = false;
+
+    if (jv_get_kind(images) == JV_KIND_OBJECT)
+        jv_object_foreach(images, key, owner) {
+            const char *name = jv_string_value(key);
+
+            if (!jv_object_has(jv_copy(needed), jv_copy(key)) && drop_image(a, name, owner)) {
+                json_del(&kept, name);
+                changed = true;
+            }
+            jv_free(key);
+            jv_free(owner);
+        }
+    jv_free(next);
+    next = jv_copy(after);
+    json_set(&next, "images", kept);
+    return changed ? store(a, next, e) : 0;
+}
+
+static int apps_settle(const struct agent *a, jv after, struct err *e)
+{
+    jv defs AUTO_JV = jv_invalid();
+
+    seen_forget(a);
+    if (apps_flag_set(a, APPS_UNTOUCHED, false, e) < 0)
+        return -1;
+    if (!jv_is_valid(after))
+        return 0;
+    if (apps_flag_set(a, APPS_STARTED, true, e) < 0 || store(a, after, e) < 0)
+        return -1;
+    defs = json_get(after, "apps");
+    packages_prune(a, defs);
+    return app_limits(a).prune ? prune(a, after, e) : 0;
+}
+
+/* --- check ---------------------------------------------------------------------------------- */
+
+static int64_t clock_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct look {
+    bool well, lost;   /* it runs, or will not any more */
+    int64_t restarts;
+};
+
+static int look(const struct agent *a, jv def, struct look *l, struct err *e)
+{
+    jv start AUTO_JV = json_get(def, "start");
+    int wanted = json_has(def, "start") ? jv_array_length(jv_copy(start)) :
+        json_has(def, "args") ? 1 : 0;
+    struct app_seen s;
+    int rc = seen_app(a, def, &s, e);
+
+    seen_app_free(&s);
+    if (rc < 0)
+        return -1;
+    l->restarts = s.restarts;
+    l->well = s.total && (!wanted || s.total == wanted) && s.running + s.done == s.total &&
+        !s.other && !(json_has(def, "args") && !s.running);
+    l->lost = json_has(def, "start") && s.failed && !s.waiting;
+    if (!l->well && s.failed)
+        err_set(e, FC_FAIL, "does not run: %d of %d up, one ended with %d", s.running, s.total,
+            s.exit);
+    else if (!l->well)
+        err_set(e, FC_FAIL, "does not run: %d of %d up", s.running, s.total);
+    return 0;
+}
+
+/* One that was started must run, and still a moment later, without having been restarted. */
+static int wait_for(const struct agent *a, jv def, struct err *e)
+{
+    int ready = app_limits(a).ready, pause = LOOK_MIN;
+    int64_t end = clock_ms() + ready * 1000, since = 0, restarts = 0;
+    struct look l = {0};
+
+    for (;;) {
+        struct timespec ts;
+        int64_t now;
+
+        seen_forget(a);
+        if (look(a, def, &l, e) < 0)
+            return -1;
+        now = clock_ms();
+        if (!l.well || (since && l.restarts != restarts))
+            since = 0;
+        else if (!since)
+            since = now;
+        restarts = l.restarts;
+        if (l.well && (ready == 0 || (since && now - since >= STEADY)))
+            return 0;
+        if (l.lost || now >= end)
+            return l.well ? err_set(e, FC_FAIL, "does not stay up: it was restarted %lld times",
+                (long long)l.restarts) : -1;
+        ts = (struct timespec){.tv_sec = pause / 1000, .tv_nsec = pause % 1000 * 1000000L};
+        nanosleep(&ts, NULL);
+        pause = l.well ? LOOK_MIN : pause * 2 < LOOK_MAX ? pause * 2 : LOOK_MAX;
+    }
+}
+
+static int apps_check(const struct agent *a, jv spec, struct err *e)
+{
+    jv listed AUTO_JV = json_get(spec, "applications"), apps AUTO_JV = jv_invalid();
+    jv registry AUTO_JV = jv_invalid(), before AUTO_JV = jv_invalid();
+    int i, n;
+
+    if (!json_nonempty(listed))
+        return 0;
+    if (apps_read(a, spec, &apps, e) < 0 || apps_registry(a, &registry, e) < 0)
+        return -1;
+    before = json_get(registry, "apps");
+    n = jv_array_length(jv_copy(apps));
+    for (i = 0; i < n; i++) {
+        jv app AUTO_JV = jv_array_get(jv_copy(apps), i), def AUTO_JV = json_get(app, "def");
+        jv old AUTO_JV = apps_find(before, json_str(def, "name"));
+        char *where AUTO_FREE = apps_where(spec, i);
+
+        if (json_bool(def, "run", true) && !(jv_is_valid(old) && apps_same(old, def, "hash") &&
+            apps_same(old, def, "run") && apps_same(old, def, "restart")) &&
+            wait_for(a, def, e) < 0)
+            return err_wrap(e, "%s", where);
+    }
+    return 0;
+}
+
+const struct controller apps_controller = {
+    .name = "applications",
+    .serves = "applications",
+    .phase = PHASE_APPS,
+    .plan = apps_plan,
+    .drifted = apps_drifted,
+    .prefetch = apps_prefetch,
+    .prepare = apps_prepare,
+    .apply = apps_apply,
+    .undo = apps_undo,
+    .finish = apps_finish,
+    .settle = apps_settle,
+    .check = apps_check,
+    .status = apps_status,
+};

@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # bats sets status, output, stderr
+# Applications of a device, by stand-ins that note what the agent does with podman and systemd.
+
+load helpers
+load agent
+load agent-apps
+
+setup() {
+    fc_setup
+    needs_root
+    with_device d1
+    stand_ins d1
+}
+teardown() { fc_teardown; }
+
+# app NAME FILTER: of what the device reported.
+app() { reported ".status.applications[] | select(.name == \"$1\") | $2"; }
+
+# three MEMBERS-OF-WEB TAG MEMBERS-OF-QUAD: one of each kind, and a file.
+three() {
+    give "$(files "$(file /etc/a "$2")")" "$(apps \
+        "$(container_app web "quay.io/org/web:$2" "$1")" \
+        "$(inline_app proj compose compose.yaml "$COMPOSE" "{\"envVars\":{\"TAG\":\"$2\"}}")" \
+        "$(inline_app quad quadlet q.container "$QUADLET# $2" "$3")")"
+}
+
+# summary STATUS: of all applications, as the server has it.
+summary() { [ "$(reported .status.applicationsSummary.status)" = "$1" ]; }
+
+# changes: the calls since the last time that change something, without what differs each time.
+changes() {
+    calls d1 '^podman (pull|volume|artifact)' | sed 's/hash=[0-9a-f]*/hash=H/; s/ [0-9a-f]\{64\}/ ID/g'
+}
+
+# Pictures without what the stand-ins have, and times of folders.
+unimportant() { grep -v -e '^var/fake' | sed 's/ [0-9]* [0-9.]* $//'; }
+
+# action APP VERB: by a person; then the device runs.
+action() {
+    api admin "/api/v1/devices/$DEVICE/applications/$1/actions/$2" -X POST >/dev/null && fc-work drain &&
+        : >d1/run/calls && run_agent d1
+}
+
+@test "three kinds of applications come, change, are stopped and restarted, and go" {
+    three '{"envVars":{"A":"x y"},"ports":["8080:80"],"resources":{"limits":{"cpu":"0.5","memory":"64m"}},
+        "volumes":[{"name":"data","mount":{"path":"/data:Z"}},
+        {"name":"conf","mount":{"path":"/conf"},"image":{"reference":"quay.io/org/conf:1"}}]}' 1 '{"envVars":{"B":"2"}}'
+    expect 0 run_agent d1
+    calls d1 | sed 's/hash=[0-9a-f]*/hash=H/' >got
+    diff - got <<'END'
+podman pull --quiet -- quay.io/org/web:1
+podman artifact inspect -- quay.io/org/conf:1
+podman pull --quiet -- quay.io/org/conf:1
+podman pull --quiet -- localhost/box:1
+systemctl daemon-reload
+podman volume inspect --format {{index .Labels "io.flightctl.image"}}:{{.Driver}} -- web-conf
+podman volume create --label io.flightctl.image=quay.io/org/conf:1 --driver image --opt image=quay.io/org/conf:1 -- web-conf
+podman run --detach --name web --restart always --label io.flightctl.app=web --label io.flightctl.hash=H --volume web-data:/data:Z --volume web-conf:/conf --env-file /etc/flightctl/env/web.env --publish 8080:80 --cpus 0.5 --memory 64m quay.io/org/web:1
+podman-compose -p proj -f /etc/flightctl/compose/proj/compose.yaml up -d
+systemctl start -- q.service
+END
+    same "A=x y 600" "$(cat d1/etc/flightctl/env/web.env) $(stat -c %a d1/etc/flightctl/env/web.env)"
+    same "TAG=1" "$(cat d1/etc/flightctl/compose/proj/.env)"
+    same "EnvironmentFile=/etc/flightctl/env/quad.env" "$(tail -1 d1/etc/containers/systemd/q.container)"
+    for name in web proj quad; do
+        same "Running 1/1 0 false" "$(app $name '"\(.status) \(.ready) \(.restarts) \(.embedded)"')"
+    done
+    same '[["data","web-data"],["conf","quay.io/org/conf:1"]]' \
+        "$(app web '.volumes | map([.name, .reference]) | tojson')"
+    wait_for summary Healthy
+
+    # Nothing changed: one look at containers and one at units, and nothing else.
+    : >d1/run/calls
+    expect 0 run_agent d1
+    same "podman ps 1 systemctl show 1" "$(awk '{print $1, $2}' d1/run/calls | sort | uniq -c |
+        awk '{print $2, $3, $1}' | xargs)"
+
+    # The container loses its options, the quadlet changes, the project stays.
+    three null 1 '{"envVars":{"B":"3"}}'
+    : >d1/run/calls
+    expect 0 run_agent d1
+    changes >got
+    diff - got <<'END'
+systemctl stop -- q.service
+podman rm --force --ignore --depend --time 10 ID
+systemctl daemon-reload
+podman run --detach --name web --restart always --label io.flightctl.app=web --label io.flightctl.hash=H quay.io/org/web:1
+systemctl start -- q.service
+END
+    [ ! -e d1/etc/flightctl/env/web.env ]
+
+    # What people do with one of them.
+    action web restart
+    same "podman rm --force --ignore --depend --time 10 ID" "$(changes | head -1)"
+    action web stop
+    same "podman rm --force --ignore --depend --time 10 ID" "$(changes)"
+    same "Stopped 0/0" "$(app web '"\(.status) \(.ready)"')"
+    action quad stop
+    same "systemctl stop -- q.service" "$(changes)"
+    same "Stopped" "$(app quad .status)"
+    action quad start
+    same "systemctl start -- q.service" "$(changes)"
+    action web start
+    same "podman run" "$(changes | cut -c 1-10)"
+    action quad restart
+    same "systemctl restart -- q.service" "$(changes)"
+    wait_for summary Healthy
+
+    # All go: files, containers and units; volumes stay.
+    give "$(files "$(file /etc/a 1)")"
+    expect 0 run_agent d1
+    changes >got
+    diff - got <<'END'
+systemctl stop -- q.service
+podman rm --force --ignore --depend --time 10 ID
+podman network ls --quiet --filter label=com.docker.compose.project=proj
+podman rm --force --ignore --depend --time 10 ID
+systemctl daemon-reload
+END
+    same "" "$(state d1)"
+    same "web-conf" "$(ls d1/var/fake/volumes)"
+    [ ! -e d1/etc/containers ] && [ ! -e d1/etc/flightctl/compose ] && [ ! -e d1/etc/flightctl/env ]
+    wait_for summary NoApplications
+    : >d1/run/calls
+    expect 0 run_agent d1
+    same "" "$(cat d1/run/calls)"
+    no_temporaries d1
+}
+
+@test "an update that fails brings back what ran, and leaves alone what it had not touched" {
+    three null 1 null
+    run_agent d1
+    state d1 >before
+    seen=$(picture d1 | unimportant)
+
+    # The last one does not start: all come back.
+    three null 2 '{"envVars":{"B":"3"}}'
+    echo "systemctl start.* q.service" >d1/run/fail
+    touch d1/run/fail-once
+    : >d1/run/calls
+    expect 1 run_agent d1
+    same "fc-agent: version 3: application quad: systemctl: ended with 125: refused" "$stderr"
+    same "Error: version 3: application quad: systemctl: ended with 125: refused" "$(updating)"
+    diff before <(state d1)
+    same "$seen" "$(picture d1 | unimportant)"
+    same "Running Running Running" "$(app web .status) $(app proj .status) $(app quad .status)"
+    changes >got
+    diff - got <<'END'
+systemctl stop -- q.service
+podman rm --force --ignore --depend --time 10 ID
+podman network ls --quiet --filter label=com.docker.compose.project=proj
+podman rm --force --ignore --depend --time 10 ID
+systemctl daemon-reload
+podman run --detach --name web --restart always --label io.flightctl.app=web --label io.flightctl.hash=H quay.io/org/web:2
+podman-compose -p proj -f /etc/flightctl/compose/proj/compose.yaml up -d
+systemctl start -- q.service
+systemctl stop -- q.service
+podman rm --force --ignore --depend --time 10 ID
+podman network ls --quiet --filter label=com.docker.compose.project=proj
+podman rm --force --ignore --depend --time 10 ID
+systemctl daemon-reload
+podman run --detach --name web --restart always --label io.flightctl.app=web --label io.flightctl.hash=H quay.io/org/web:1
+podman-compose -p proj -f /etc/flightctl/compose/proj/compose.yaml up -d
+systemctl start -- q.service
+END
+
+    # What fails while files are staged has stopped nothing.
+    three null 4 null
+    : >d1/run/calls
+    # (the first two are of desired.json)
+    expect 1 traced -o /dev/null -e inject=fsync:error=EIO:when=3
+    has "$stderr" "Input/output error"
+    same "" "$(changes)"
+    diff before <(state d1)
+
+    # A program that never ends is ended, and the update with it.
+    three null 5 null
+    echo "podman run" >d1/run/hang
+    touch d1/run/hang-once
+    echo 'application-timeout: 1s' >d1/etc/flightctl/conf.d/apps2.yaml
+    expect 1 run_agent d1
+    same "fc-agent: version 5: application web: podman: did not end within 1 s" "$stderr"
+    diff before <(state d1)
+}
