@@ -10,7 +10,6 @@
 #include "deadline.h"
 #include "journal.h"
 #include "settings.h"
-#include "txn.h"
 
 bool drift_seen(const struct agent *a)
 {
@@ -81,7 +80,7 @@ int drift_finish(const struct agent *a, struct state *st, jv journal, struct err
     return journal_remove(a->data_fd, e);
 }
 
-static int repair(const struct agent *a, struct state *st, struct plan *p, jv spec, struct err *e)
+int drift_repair(const struct agent *a, struct state *st, struct plan *p, jv spec, struct err *e)
 {
     jv begin = jv_object(), journal AUTO_JV = jv_invalid();
     char time[TIME_LEN];
@@ -115,7 +114,7 @@ static int settle(const struct agent *a, struct state *st, struct plan *p, jv sp
             log_warn("drift: %s", text);
         return 0;
     }
-    if (deadline_check(a, e) == 0 && repair(a, st, p, spec, e) == 0)
+    if (deadline_check(a, e) == 0 && drift_repair(a, st, p, spec, e) == 0)
         return 0;
     return failed(st, changed, e);
 }

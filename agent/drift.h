@@ -9,12 +9,16 @@
 #define FC_AGENT_DRIFT_H
 
 #include "state.h"
+#include "txn.h"
 
 /* Looks, and repairs. *changed: st was, and is to be stored, unless a transaction did. -1: it could
  * not be repaired, the device is as it was, and st says why. */
 int drift_run(const struct agent *a, struct state *st, bool *changed, struct err *e);
 
-/* The transaction of a repair, from its journal (borrowed), once it is committed. */
+/* Brings the device by a plan for spec (borrowed) to what is no new version. */
+int drift_repair(const struct agent *a, struct state *st, struct plan *p, jv spec, struct err *e);
+
+/* The same, from its journal (borrowed), once it is committed. */
 bool drift_owns(jv journal);
 int drift_finish(const struct agent *a, struct state *st, jv journal, struct err *e);
 

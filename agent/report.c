@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "deadline.h"
+#include "decommission.h"
 #include "drift.h"
 #include "progress.h"
 #include "run.h"
@@ -60,11 +61,14 @@ static int report_progress(void *with, struct err *e)
 
 int run_update(struct run *r, jv device, struct err *e)
 {
+    bool leaves = decommission_target(device) != NULL;
     struct progress progress = {.st = &r->st, .report = report_progress, .with = r,
         .since = uptime_s()};
     int64_t from = r->st.current.number;
     int rc;
 
+    if (leaves)
+        return decommission_tell(r, device, e);
     r->a->progress = &progress;
     rc = update_apply(r->a, &r->st, device, e);
     r->a->progress = NULL;

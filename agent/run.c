@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "deadline.h"
+#include "decommission.h"
 #include "journal.h"
 #include "net.h"
 #include "place.h"
@@ -138,7 +139,7 @@ static int take_and_work(struct run *r, const struct msg *m, struct err *e)
         if (rc == 0)
             rc = r->a->dry ? show_plan(r->a, device, e) : run_update(r, device, e);
     }
-    if (run_report(r, rc < 0 ? &sent : e) == 0)
+    if (r->st.leaving.reason[0] || run_report(r, rc < 0 ? &sent : e) == 0)
         return rc < 0 ? -1 : 0;
     if (rc < 0)
         log_err(&sent);
@@ -163,6 +164,10 @@ static int converse(struct run *r, struct err *e)
         return err_set(e, FC_AGAIN, "waiting for approval of %s%s%s", r->st.device,
             r->settings.ui ? " at " : "", r->settings.ui ? r->settings.ui : "");
     case MSG_LOST:
+        if (r->st.leaving.reason[0]) { /* it knows enough */
+            r->leaving = true;
+            return 0;
+        }
         r->st.reported[0] = '\0';
         r->dirty = true;
         return err_set(e, FC_AGAIN, "the server does not know %s any more: the next run asks for "
@@ -244,6 +249,9 @@ static int prepared(struct run *r, struct err *e)
             return -1;
     } else if (r->a->data_fd >= 0 && journal_exists(r->a->data_fd))
         log_info("an interrupted update would be finished or undone first");
+    rc = decommission_found(r, e);
+    if (rc)
+        return rc < 0 ? -1 : 0;
     certs = agent_certs(r->a, !r->a->dry, e);
     if (certs < 0 && !r->a->dry)
         return -1;
@@ -258,6 +266,8 @@ static int prepared(struct run *r, struct err *e)
     rc = with_or_without(r, certs, e);
     if (r->a->dry)
         return rc;
+    if (r->leaving)
+        return decommission_wipe(r, e);
     pace_store(r->a, &r->pace);
     if (r->dirty && state_store(r->a->data_fd, &r->st, rc < 0 ? &store : e) < 0) {
         if (rc < 0)

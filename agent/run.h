@@ -18,6 +18,8 @@ struct run {
     bool dirty;        /* st is to be stored */
     bool resend;       /* the server wants a report in any case */
     bool kicked;       /* nothing waits */
+    bool alone;        /* there is no server: it is brought what it needs */
+    bool leaving;      /* the device is decommissioned, and the server knows */
     bool worked;       /* the device was brought to its spec, or that was tried */
     struct err away;   /* why the server did not do what it was asked last; no code: it did */
     uint32_t after;    /* s that it wants to be left alone; 0: it did not say */

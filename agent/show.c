@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "decommission.h"
 #include "drift.h"
 #include "journal.h"
 #include "place.h"
@@ -67,11 +68,20 @@ static jv step_doc(const struct step *s)
 int show_plan(const struct agent *a, jv device, struct err *e)
 {
     jv spec AUTO_JV = json_get(device, "spec");
+    const char *leaves = decommission_target(device);
     struct plan p = {.after = jv_invalid()};
     struct printer *out;
     size_t i;
-    int rc = spec_supported(spec, e) < 0 ? -1 : plan_make(a, spec, &p, e);
+    int rc;
 
+    if (leaves) {
+        log_info("the device would be decommissioned (%s)", leaves);
+        if (strcmp(leaves, "FactoryReset") != 0)
+            return 0;
+        jv_free(spec);
+        spec = jv_object();
+    }
+    rc = spec_supported(spec, e) < 0 ? -1 : plan_make(a, spec, &p, e);
     if (rc < 0)
         e->code = FC_FAIL; /* as for the run that it stands for */
     if (rc < 0 || printer_open(&out, stdout, a->format, a->filter, e) < 0) {

@@ -53,9 +53,6 @@ int spec_supported(jv spec, struct err *e)
     if (image && *image && !served("os"))
         return err_set(e, FC_FAIL, "OSUpdateFailed: spec.os.image: this agent cannot apply OS "
             "images (%s)", image);
-    if (json_has(spec, "decommissioning.target"))
-        return err_set(e, FC_FAIL, "spec.decommissioning: this agent cannot decommission the "
-            "device");
     if (jv_get_kind(spec) != JV_KIND_OBJECT)
         return 0;
     jv_object_foreach(spec, key, value) {

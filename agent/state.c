@@ -59,6 +59,25 @@ static void version_set(jv *v, const char *key, const struct version *in)
     json_set(v, key, o);
 }
 
+static void outcome_get(jv v, const char *key, struct outcome *out)
+{
+    jv o AUTO_JV = json_get(v, key);
+
+    copy(out->reason, sizeof out->reason, json_str(o, "reason"));
+    copy(out->message, sizeof out->message, json_str(o, "message"));
+    copy(out->time, sizeof out->time, json_str(o, "time"));
+}
+
+static void outcome_set(jv *v, const char *key, const struct outcome *in)
+{
+    jv o = jv_object();
+
+    json_sets(&o, "reason", in->reason);
+    json_sets(&o, "message", in->message);
+    json_sets(&o, "time", in->time);
+    json_set(v, key, o);
+}
+
 void state_set_aside(const struct agent *a, const char *name, const struct err *why)
 {
     if (a->dry)
@@ -101,9 +120,8 @@ static int parse(const struct buf *b, struct state *st, struct err *e)
     version_get(v, "desired", &st->desired);
     st->failed = json_int(v, "failed", 0);
     st->ready = json_int(v, "ready", 0);
-    copy(st->outcome.reason, sizeof st->outcome.reason, json_str(v, "outcome.reason"));
-    copy(st->outcome.message, sizeof st->outcome.message, json_str(v, "outcome.message"));
-    copy(st->outcome.time, sizeof st->outcome.time, json_str(v, "outcome.time"));
+    outcome_get(v, "outcome", &st->outcome);
+    outcome_get(v, "leaving", &st->leaving);
     copy(st->drift, sizeof st->drift, json_str(v, "drift"));
     copy(st->reported, sizeof st->reported, json_str(v, "reported"));
     return 0;
@@ -136,7 +154,7 @@ int state_load(const struct agent *a, struct state *st, struct err *e)
 int state_store(int data, const struct state *st, struct err *e)
 {
     struct buf b AUTO_BUF = BUF_INIT;
-    jv v AUTO_JV = jv_object(), o = jv_object();
+    jv v AUTO_JV = jv_object();
 
     json_sets(&v, "device", st->device);
     version_set(&v, "current", &st->current);
@@ -144,10 +162,9 @@ int state_store(int data, const struct state *st, struct err *e)
     json_seti(&v, "failed", st->failed);
     if (st->ready)
         json_seti(&v, "ready", st->ready);
-    json_sets(&o, "reason", st->outcome.reason);
-    json_sets(&o, "message", st->outcome.message);
-    json_sets(&o, "time", st->outcome.time);
-    json_set(&v, "outcome", o);
+    outcome_set(&v, "outcome", &st->outcome);
+    if (st->leaving.reason[0])
+        outcome_set(&v, "leaving", &st->leaving);
     if (st->drift[0])
         json_sets(&v, "drift", st->drift);
     json_sets(&v, "reported", st->reported);

@@ -29,6 +29,7 @@ struct state {
     int64_t failed;               /* version that could not be applied; 0 = none */
     int64_t ready;                /* version whose needs are fetched, and that waits; 0 = none */
     struct outcome outcome;
+    struct outcome leaving;       /* the condition DeviceDecommissioning; no reason: it is not */
     char drift[ERR_LEN];          /* what was found changed and what became of it; "" = nothing */
     char reported[SHA256_HEX];    /* of the status that the server has; "" = none */
 };

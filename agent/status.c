@@ -15,20 +15,25 @@ static jv one(const char *key, const char *value)
     return o;
 }
 
+static jv add_condition(jv list, const char *type, bool is, const struct outcome *o)
+{
+    jv c;
+
+    if (!o->reason[0])
+        return list;
+    c = jv_object();
+    json_sets(&c, "type", type);
+    json_sets(&c, "status", is ? "True" : "False");
+    json_sets(&c, "reason", o->reason);
+    json_sets(&c, "message", o->message);
+    json_sets(&c, "lastTransitionTime", o->time);
+    return jv_array_append(list, c);
+}
+
 static jv conditions(const struct state *st)
 {
-    jv c = jv_object();
-
-    if (!st->outcome.reason[0]) {
-        jv_free(c);
-        return jv_array();
-    }
-    json_sets(&c, "type", "Updating");
-    json_sets(&c, "status", state_updating(&st->outcome) ? "True" : "False");
-    json_sets(&c, "reason", st->outcome.reason);
-    json_sets(&c, "message", st->outcome.message);
-    json_sets(&c, "lastTransitionTime", st->outcome.time);
-    return jv_array_append(jv_array(), c);
+    return add_condition(add_condition(jv_array(), "Updating", state_updating(&st->outcome),
+        &st->outcome), "DeviceDecommissioning", true, &st->leaving);
 }
 
 jv status_make(const struct agent *a, const struct state *st)
