@@ -34,7 +34,7 @@ enum { /* limits of the agent, all in one place */
     WAIT_MAX = 3600,           /* s of --wait */
     RUN_SLACK = 600,           /* s beside --wait after which the network half is given up */
     RUN_TIMEOUT = 1800,        /* s after which a run begins nothing new, unless it is told */
-    INFO_TIMEOUT = 120,        /* s for all programs of custom-info.d, at most: a run waits for them */
+    INFO_TIMEOUT = 120,        /* s for all programs of custom-info.d, at most */
     INFO_INTERVAL = 3600,      /* s that an answer of such a program counts */
     RUN_MAX = 7 * 24 * 3600,   /* s of --timeout */
     RUN_HARD = 900,            /* s after that, when it is ended */

@@ -268,6 +268,7 @@ static int prepared(struct run *r, struct err *e)
         return rc;
     if (r->leaving)
         return decommission_wipe(r, e);
+    jv_free(status_sample(r->a, &r->st)); /* also when there was no server to tell */
     pace_store(r->a, &r->pace);
     if (r->dirty && state_store(r->a->data_fd, &r->st, rc < 0 ? &store : e) < 0) {
         if (rc < 0)

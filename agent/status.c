@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "monitor.h"
 #include "sysinfo.h"
 #include "txn.h"
+#include "units.h"
+#include "watch.h"
 
 static jv one(const char *key, const char *value)
 {
@@ -36,23 +39,37 @@ static jv conditions(const struct state *st)
         &st->outcome), "DeviceDecommissioning", true, &st->leaving);
 }
 
+jv status_sample(const struct agent *a, const struct state *st)
+{
+    jv watch = watch_load(a, st), monitors AUTO_JV = json_get(watch, "resources");
+
+    if (!a->dry)
+        monitor_sample(a, monitors);
+    return watch;
+}
+
 jv status_make(const struct agent *a, const struct state *st)
 {
-    jv s = jv_object(), info = sysinfo_make(a), resources = one("cpu", "Unknown"), os = one("image", "");
+    jv s = jv_object(), info = sysinfo_make(a), os = one("image", ""), units;
+    jv watch AUTO_JV = status_sample(a, st), monitors AUTO_JV = json_get(watch, "resources");
+    jv patterns AUTO_JV = json_get(watch, "patterns");
     char version[32];
     size_t i;
 
     snprintf(version, sizeof version, "%" PRId64, st->current.number);
     if (st->drift[0])
         json_sets(&info, "drift", st->drift);
-    json_sets(&resources, "memory", "Unknown");
-    json_sets(&resources, "disk", "Unknown");
     json_sets(&os, "imageDigest", "");
     json_set(&s, "conditions", conditions(st));
     json_set(&s, "systemInfo", info);
     json_set(&s, "applications", jv_array());
     json_set(&s, "applicationsSummary", one("status", "NoApplications"));
-    json_set(&s, "resources", resources);
+    json_set(&s, "resources", monitor_status(a, monitors));
+    units = units_status(a, patterns);
+    if (jv_is_valid(units))
+        json_set(&s, "systemd", units);
+    else
+        jv_free(units);
     json_set(&s, "integrity", one("status", "Unknown"));
     json_set(&s, "config", one("renderedVersion", version));
     json_set(&s, "os", os);

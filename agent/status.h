@@ -10,4 +10,8 @@
  * caller frees. */
 jv status_make(const struct agent *a, const struct state *st);
 
+/* Takes the samples that are due, of what the running spec has watched. Returns that, as watch_load
+ * does. For runs that make no status. */
+jv status_sample(const struct agent *a, const struct state *st);
+
 #endif

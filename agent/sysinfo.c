@@ -59,14 +59,19 @@ const char *sysinfo_line(const char *text, const char *name, char sep, size_t *n
 
 /* --- small sources ------------------------------------------------------------------------- */
 
+/* A file of the root folder. */
+static bool read_below(const struct agent *a, const char *path, struct buf *b)
+{
+    return place_read_path(a->root_fd, path, path, INFO_MAX, b, NULL) == 0 && b->len;
+}
+
 /* Another root has the name that its own file says, if there is one. */
 static void host(const struct agent *a, jv *o)
 {
     struct buf b AUTO_BUF = BUF_INIT;
     char name[256] = "";
 
-    if (*a->root_path && place_read_path(a->root_fd, "/etc/hostname", "", INFO_MAX, &b, NULL) == 0 &&
-        b.len) {
+    if (*a->root_path && read_below(a, "/etc/hostname", &b)) {
         sysinfo_set(o, "hostname", b.p, strcspn(b.p, "\n"));
         return;
     }
@@ -99,8 +104,7 @@ static void distro(const struct agent *a, jv *o)
 {
     struct buf b AUTO_BUF = BUF_INIT;
 
-    if ((place_read_path(a->root_fd, "/etc/os-release", "", INFO_MAX, &b, NULL) < 0 &&
-        place_read_path(a->root_fd, "/usr/lib/os-release", "", INFO_MAX, &b, NULL) < 0) || !b.len)
+    if (!read_below(a, "/etc/os-release", &b) && !read_below(a, "/usr/lib/os-release", &b))
         return;
     set_release(o, "distroName", b.p, "NAME");
     set_release(o, "distroVersion", b.p, "VERSION_ID");
@@ -190,8 +194,8 @@ static void add_once(jv *array, jv item)
         *array = jv_array_append(*array, item);
 }
 
-/* Members of the object *keys (chosen names) and *custom (an array of names): what the settings list,
- * and what labels are made of. */
+/* Members of the object *keys (chosen names) and *custom (an array of names): what the settings
+ * list, and what labels are made of. */
 static void choose(const struct settings *s, jv *keys, jv *custom)
 {
     size_t i;

@@ -39,8 +39,8 @@ void sysinfo_tpm(const struct agent *a, jv *o);
 void sysinfo_network(const struct agent *a, jv *o);
 void sysinfo_cert(const struct agent *a, jv *o);
 
-/* Brings custom (of the cache) up to date for these keys (an array, borrowed), running programs whose
- * turn it is, and returns customInfo; *changed is set when *custom was changed. */
+/* Brings custom (of the cache) up to date for these keys (an array, borrowed), running programs
+ * whose turn it is, and returns customInfo; *changed is set when *custom was changed. */
 jv sysinfo_custom(const struct agent *a, jv keys, jv *custom, bool *changed);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Serial number and end of the device's certificate. The network half, which has a library for such
- * things, may write this file, so that what is read here is as strange as it likes: DER is taken apart
- * just so far, and what does not fit is passed over.
+ * things, may write this file, so that what is read here is as strange as it likes: DER is taken
+ * apart just so far, and what does not fit is passed over.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -116,7 +116,9 @@ void sysinfo_cert(const struct agent *a, jv *o)
         return;
     p = strstr(pem.p, begin);
     q = p ? strstr(p, end) : NULL;
-    if (q && base64_decode(&der, p + sizeof begin - 1, (size_t)(q - p) - (sizeof begin - 1)) == 0 &&
-        der.len)
+    if (!q)
+        return;
+    p += sizeof begin - 1;
+    if (base64_decode(&der, p, (size_t)(q - p)) == 0 && der.len)
         parse((struct der){(const unsigned char *)der.p, der.len}, o);
 }

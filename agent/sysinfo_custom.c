@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* customInfo: what programs in custom-info.d say, by their names. Each runs when its turn comes or its
- * file changed, not in every run, so that a run with nothing to do starts no program. */
+/* customInfo: what programs in custom-info.d say, by their names. Each runs when its turn comes or
+ * its file changed, not in every run, so that a run with nothing to do starts no program. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deadline.h"
 #include "place.h"
 #include "settings.h"
 #include "sysinfo.h"
@@ -25,15 +25,8 @@ enum {
 };
 
 /* The one in /etc counts. */
-static const char *const dirs[] = {"/etc/flightctl/custom-info.d", "/usr/lib/flightctl/custom-info.d"};
-
-static int64_t now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
+static const char *const dirs[] = {"/etc/flightctl/custom-info.d",
+    "/usr/lib/flightctl/custom-info.d"};
 
 static bool good_name(const char *s)
 {
@@ -100,7 +93,7 @@ static jv renew(const struct agent *a, const char *key, jv was, int64_t *left, b
     struct stat st;
     char file[96];
     const char *old = json_str(was, "file");
-    int64_t now = now_s();
+    int64_t now = uptime_s();
     jv entry;
     int rc = find(a, key, &path, &st, &e);
 
@@ -125,7 +118,7 @@ static jv renew(const struct agent *a, const char *key, jv was, int64_t *left, b
         log_warn("system-info-custom: %s: no such program in %s or %s", key, dirs[0], dirs[1]);
     else if (rc < 0 || ask(a, path, *left, &entry, &e) < 0)
         log_warn("system-info-custom: %s: %s", key, e.msg);
-    *left -= now_s() - now;
+    *left -= uptime_s() - now;
     return entry;
 }
 

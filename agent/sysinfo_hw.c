@@ -193,7 +193,7 @@ static void load_ids(const struct agent *a, struct buf *ids)
         place_read_path(a->root_fd, paths[i], paths[i], IDS_MAX, ids, NULL);
 }
 
-/* "[0] NVIDIA Corporation GA102GL" in the way of existing agents; numbers where nobody knows names. */
+/* "[0] NVIDIA Corporation GA102GL", as existing agents have it; numbers where names are unknown. */
 static void add_gpu(const struct agent *a, struct buf *out, struct buf *ids, size_t index,
     const char *vendor, const char *device)
 {
@@ -257,11 +257,12 @@ void sysinfo_gpu(const struct agent *a, jv *o)
  * letters, such as "INTC". */
 void sysinfo_tpm(const struct agent *a, jv *o)
 {
-    static const unsigned char ask[22] = {0x80, 1, 0, 0, 0, 22, 0, 0, 1, 0x7a, 0, 0, 0, 6, 0, 0, 1, 5,
-        0, 0, 0, 1};
-    static const unsigned char is[23] = {0x80, 1, 0, 0, 0, 27, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1,
-        0, 0, 1, 5};
+    static const unsigned char ask[22] = {0x80, 1, 0, 0, 0, 22, 0, 0, 1, 0x7a, 0, 0, 0, 6,
+        0, 0, 1, 5, 0, 0, 0, 1};
+    static const unsigned char is[23] = {0x80, 1, 0, 0, 0, 27, 0, 0, 0, 0, 0, 0, 0, 0, 6,
+        0, 0, 0, 1, 0, 0, 1, 5};
     unsigned char said[32];
+    const char *name;
     int fd AUTO_CLOSE = open("/dev/tpmrm0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     struct pollfd p;
 
@@ -273,6 +274,7 @@ void sysinfo_tpm(const struct agent *a, jv *o)
         read(fd, said, sizeof said) != 27)
         return;
     said[10] = 0; /* whether there are more properties */
+    name = (char *)said + sizeof is;
     if (memcmp(said, is, sizeof is) == 0)
-        sysinfo_set(o, "tpmVendorInfo", (char *)said + sizeof is, strnlen((char *)said + sizeof is, 4));
+        sysinfo_set(o, "tpmVendorInfo", name, strnlen(name, 4));
 }

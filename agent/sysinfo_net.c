@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interface of the default route and its address, from the kernel's tables as /proc/net shows them:
- * asking it by netlink would take a socket. */
+/* The interface of the default route and its address, from the kernel's tables as /proc/net shows
+ * them: asking it by netlink would take a socket. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <net/if.h>

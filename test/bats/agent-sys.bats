@@ -241,3 +241,166 @@ fc-agent: /usr/lib/flightctl/custom-info.d/late: not run, the time for system in
         grep -qE "wrong.yaml:1: ${wrong%%:*}: (must be|at most).*: passed over" <<<"$stderr"
     done
 }
+
+# rule SEVERITY PERCENTAGE DURATION; monitor TYPE INTERVAL MEMBERS RULE ...; watch MONITOR ...
+rule() { jq -cn --arg s "$1" --argjson p "$2" --arg d "$3" '{severity: $s, percentage: $p, duration: $d, description: "too much"}'; }
+monitor() {
+    local type=$1 interval=$2 members=$3
+
+    shift 3
+    printf '%s\n' "$@" | jq -cs --arg t "$type" --arg i "$interval" --argjson m "$members" \
+        '{monitorType: $t, samplingInterval: $i, alertRules: .} + $m'
+}
+# at OFFSET WANTED [SAID]: a run of the agent so much later: what the server knows then of the loads of
+# CPU, memory and disk, and what the run said of them.
+at() {
+    clock "$1"
+    # shellcheck disable=SC2016,SC2086 # for another shell; words
+    expect 0 unshare --mount sh -euc '
+        for f in stat meminfo; do mount --bind "$0/fake/proc/$f" /proc/$f; done
+        mount -t tmpfs -o size=1m tmpfs "$0/d1/data"
+        head -c "$(cat "$0/full")" /dev/zero >"$0/d1/data/file"
+        exec env "$@"' "$T" "${CLOCK[@]}" fc-agent --root "$T/d1" $SPLIT
+    same "$2" "$(reported '.status.resources | "\(.cpu) \(.memory) \(.disk)"')"
+    same "${3:-}" "$(grep -e CPU -e Memory -e Disk <<<"$stderr")"
+}
+
+@test "loads that last are reported, by samples that runs leave behind" {
+    needs_root
+    mkdir -p fake/proc d1/data
+    cpu 0 0
+    memory 1000 900
+    echo 0 >full
+    with_device d1
+    at +0m "Unknown Unknown Unknown"
+    give '[]' "$(jq -cn '{resources: $ARGS.positional}' --jsonargs \
+        "$(monitor CPU 1m '{}' "$(rule Warning 50 10m)" "$(rule Critical 90 3m)")" \
+        "$(monitor Memory 1m '{}' "$(rule Info 10 1m)" "$(rule Warning 75.5 0s)")" \
+        "$(monitor Disk 1m '{"path": "/data"}' "$(rule Critical 60 2m)")")"
+    cpu 1000 9000
+    at +1m "Unknown Healthy Healthy"
+    # From here on: 60 s of two processors are 12000 ticks, and 600 a tenth of one.
+    cpu 8000 14000; memory 1000 100
+    at +2m "Healthy Warning Healthy" "fc-agent: Memory: Warning: above 75.5% for 0s: too much"
+    cpu 15000 19000; memory 1000 245; echo 800000 >full
+    at +3m "Healthy Healthy Healthy" "fc-agent: Memory: Healthy again"
+    cpu 70000 64000
+    at +10m "Healthy Healthy Critical" "fc-agent: Disk /data: Critical: above 60% for 2m: too much"
+    # Only now all of ten minutes is above a half; before the first sample nothing was known.
+    cpu 86000 74000
+    at +12m "Warning Healthy Critical" "fc-agent: CPU: Warning: above 50% for 10m: too much"
+    # Early is no sample: what was, stays.
+    cpu 86000 174000
+    at +12m "Warning Healthy Critical"
+    cpu 116000 76000
+    at +15m "Critical Healthy Critical" "fc-agent: CPU: Critical: above 90% for 3m: too much"
+    # Of an hour without a run ticks still count; what a disk was then, nobody knows.
+    cpu 400000 80000
+    at +75m "Critical Healthy Healthy" "fc-agent: Disk /data: Healthy again"
+    cpu 400000 90000
+    at +76m "Healthy Healthy Healthy" "fc-agent: CPU: Healthy again"
+    cpu 400000 100000
+    at +77m "Healthy Healthy Critical" "fc-agent: Disk /data: Critical: above 60% for 2m: too much"
+    # A file that is damaged, or of another boot, is begun anew; the next run goes on with it.
+    cp d1/run/flightctl/samples kept
+    printf X | dd of=d1/run/flightctl/samples bs=1 seek=5000 conv=notrunc status=none
+    cpu 500000 90000
+    at +78m "Unknown Healthy Healthy"
+    head -c 100 kept >d1/run/flightctl/samples
+    at +79m "Unknown Healthy Healthy"
+    sed 's/[0-9a-f]\{8\}-[0-9a-f]\{4\}/12345678-1234/' kept >d1/run/flightctl/samples
+    at +80m "Unknown Healthy Healthy"
+    cpu 500000 100000
+    at +81m "Healthy Healthy Healthy"
+    # What cannot be measured is an error; monitors that go leave nothing.
+    give '[]' "$(jq -cn '{resources: $ARGS.positional}' --jsonargs \
+        "$(monitor Disk 1m '{"path": "/data"}' "$(rule Critical 60 2m)")" \
+        "$(monitor Disk 1m '{"path": "/none"}' "$(rule Warning 60 2m)")")"
+    at +82m "Unknown Unknown Critical" "fc-agent: Disk /data: Critical: above 60% for 2m: too much
+fc-agent: Disk /none: cannot be measured: /none: No such file or directory"
+    echo 0 >full
+    at +83m "Unknown Unknown Error" "fc-agent: Disk /data: Healthy again"
+    # Without a server samples are taken all the same; status takes none.
+    cp d1/run/flightctl/samples kept
+    fc-agent --root "$T/d1" status >/dev/null
+    cmp kept d1/run/flightctl/samples
+    stop "$API_PID"
+    # shellcheck disable=SC2086 # words
+    expect 7 at_time +84m fc-agent --root "$T/d1" $SPLIT
+    run ! cmp -s kept d1/run/flightctl/samples
+}
+
+@test "units of systemd are reported by patterns, as it shows them" {
+    needs_root
+    needs /bin/busybox busybox-static
+    with_device d1
+    mkdir -p d1/bin d1/usr/bin
+    cp /bin/busybox d1/bin/sh
+    cat >d1/usr/bin/systemctl <<'END'
+#!/bin/sh
+printf '%s\n' "$*" >>/asked
+[ ! -e /broken ] || { echo 'Failed to connect to bus' >&2; exit 1; }
+while read -r line; do printf '%s\n' "$line"; done </shown
+END
+    chmod +x d1/usr/bin/systemctl
+    cat >d1/shown <<END
+Id=b.service
+Description=The second = one
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+Id=a.timer
+Description=$(head -c 2047 /dev/zero | tr '\0' x)é
+UnitFileState=
+
+Id=b.service
+Description=The second = one
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+
+Id=c.mount
+Description=
+LoadState=new
+ActiveState=polishing
+SubState=Strange State
+UnitFileState=fancy
+
+Description=without a name
+END
+    expect 0 run_agent d1
+    [ ! -e d1/asked ]
+    same null "$(reported .status.systemd)"
+    give '[]' '{"systemd": {"matchPatterns": ["b.service", "*.timer", "c[!x]*", "b*"]}}'
+    expect 0 run_agent d1
+    same "show --all --no-pager --property=Id,Description,UnitFileState,LoadState,ActiveState,SubState -- b.service *.timer c[!x]* b*" \
+        "$(sort -u d1/asked)"
+    same "a.timer||not-found|inactive|dead|2047
+b.service|enabled|loaded|active|running|16
+c.mount|unknown|unknown|unknown|unknown|0" "$(reported '.status.systemd[] | "\(.unit)|\(.enableState)|\(.loadState)|\(.activeState)|\(.subState)|\(.description | length)"')"
+    # A new state is reported, the same is not.
+    sed -i 's/^ActiveState=active/ActiveState=failed/' d1/shown
+    expect 0 run_agent d1
+    same failed "$(reported '.status.systemd[1].activeState')"
+    before=$(reported .metadata.resourceVersion)
+    expect 0 run_agent d1
+    same "$before" "$(reported .metadata.resourceVersion)"
+    # Where systemd does not say, nothing is claimed.
+    touch d1/broken
+    expect 0 run_agent d1
+    has "$stderr" "status of systemd units: systemctl: ended with 1: Failed to connect to bus"
+    same null "$(reported .status.systemd)"
+    # It is not read from the whole of the spec again; and without patterns nobody is asked.
+    same "$(jq -r .current.sha256 d1/var/lib/flightctl/state.json)" "$(jq -r .sha256 d1/run/flightctl/watch.json)"
+    give '[]'
+    expect 0 run_agent d1
+    : >d1/asked
+    expect 0 run_agent d1
+    same "" "$(cat d1/asked)"
+}

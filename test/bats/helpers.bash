@@ -184,18 +184,25 @@ strace() {
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 command strace "$@"
 }
 
-# at_time OFFSET COMMAND ...: by another clock. A sanitizer's runtime has to be loaded first.
-at_time() {
-    local offset=$1 preload
+# clock OFFSET: sets CLOCK, the environment in which a program has another clock. A sanitizer's runtime
+# has to be loaded first.
+clock() {
+    local preload
 
-    shift
     needs faketime faketime || return
     # Not by its wrapper: that shares the time in a semaphore named by its process id, and fails on
     # one that a killed process of that id has left.
     preload=$(echo /usr/lib*/*/faketime/libfaketime.so.1 /usr/lib64/faketime/libfaketime.so.1 |
         tr ' ' '\n' | xargs ls 2>/dev/null | head -1)
     ! sanitized || preload=$(ldd "$BUILD/bin/fc-work" | awk '/libasan/ { print $3 }'):$preload
-    LD_PRELOAD=$preload FAKETIME=$offset FAKETIME_DISABLE_SHM=1 "$@"
+    CLOCK=("LD_PRELOAD=$preload" "FAKETIME=$1" FAKETIME_DISABLE_SHM=1)
+}
+# at_time OFFSET COMMAND ...: by another clock.
+at_time() {
+    clock "$1" || return
+    shift
+    local -x "${CLOCK[@]}"
+    "$@"
 }
 
 # expect STATUS COMMAND ...: runs it as `run` does, and fails with its output on another status.
