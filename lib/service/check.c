@@ -80,8 +80,8 @@ static const char *kind_name(int64_t id)
     return "";
 }
 
-/* How many were found. */
-static int find(struct check *c, const struct relation *r, bool fix, struct err *e)
+/* How many were found; ids: of those that can be mended, or NULL. */
+static int find(struct check *c, const struct relation *r, int64_t *ids, struct err *e)
 {
     struct stmt *st = STMT(c->s, r->find, e, CHECK_PAGE);
     int n = 0, rc;
@@ -91,28 +91,39 @@ static int find(struct check *c, const struct relation *r, bool fix, struct err 
     while ((rc = st_step(st, e)) == 1) {
         const char *more = st_col_text(st, 3, NULL);
 
+        if (ids)
+            ids[n] = st_col_int(st, 4);
         n++;
-        problem(c, kind_name(st_col_int(st, 1)), st_col_text(st, 2, NULL), fix, "%s%s%s%s",
+        problem(c, kind_name(st_col_int(st, 1)), st_col_text(st, 2, NULL), ids, "%s%s%s%s",
             r->what, more ? " (" : "", more ? more : "", more ? ")" : "");
     }
     return rc < 0 ? -1 : n;
 }
 
+static int mend(struct check *c, const struct relation *r, const int64_t *ids, int n, struct err *e)
+{
+    if (store_begin(c->s, e) < 0)
+        return -1;
+    for (int i = 0; i < n; i++)
+        if (RUN(c->s, r->fix, e, ids[i]) < 0)
+            goto fail;
+    if (store_commit(c->s, e) == 0)
+        return 0;
+fail:
+    store_rollback(c->s);
+    return -1;
+}
+
+/* Whole tables are looked through, and only what was found is met with the write lock. */
 static int relation(struct check *c, const struct relation *r, struct err *e)
 {
     bool fix = c->o->fix && r->fix != SQL_COUNT;
+    int64_t ids[CHECK_PAGE];
     int n;
 
     do {
-        if ((fix ? store_begin(c->s, e) : db_begin(c->s->db, false, e)) < 0)
+        if ((n = find(c, r, fix ? ids : NULL, e)) < 0 || (fix && n && mend(c, r, ids, n, e) < 0))
             return -1;
-        n = find(c, r, fix, e);
-        if (n < 0 || (fix && n > 0 && (RUN(c->s, r->fix, e, CHECK_PAGE) < 0 ||
-            store_commit(c->s, e) < 0))) {
-            store_rollback(c->s);
-            return -1;
-        }
-        store_rollback(c->s);
     } while (fix && n == CHECK_PAGE);
     return 0;
 }
@@ -352,6 +363,8 @@ static int org(struct check *c, struct err *e)
         if (n >= 0 && c->o->fix && store_commit(c->s, e) < 0)
             n = -1;
         store_rollback(c->s);
+        if (c->o->fix)
+            store_pause();
         c->done += n > 0 ? (size_t)n : 0;
         if (c->o->progress)
             c->o->progress(c->o->ctx, c->done, c->total);

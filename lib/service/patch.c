@@ -228,6 +228,8 @@ int patch_all(struct store *s, const struct targets *t, const struct patch_optio
     int rc = check_all(s, t, &o->patches, e);
 
     for (size_t from = 0, to; rc == 0 && from < t->n; from = to) {
+        if (from)
+            store_pause();
         to = t->n - from > PATCH_CHUNK ? from + PATCH_CHUNK : t->n;
         rc = patch_chunk(s, t, from, to, o, what, e);
         if (rc < 0 && from > 0 && !o->dry_run)

@@ -43,6 +43,8 @@ int request_decide(struct store *s, const char *const *names, size_t n, const st
     for (size_t from = 0, to; from < n; from = to) {
         int rc = 0;
 
+        if (from)
+            store_pause();
         to = n - from > DECIDE_CHUNK ? from + DECIDE_CHUNK : n;
         if (store_begin(s, e) < 0)
             return -1;

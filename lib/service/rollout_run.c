@@ -15,7 +15,7 @@
 #include "store/many.h"
 
 enum {
-    FEW = 10000,              /* devices that are looked at with the write lock */
+    FEW = 2 * ROLLOUT_STEP,   /* devices that are looked at with the write lock */
     LOOK = 10 * ROLLOUT_STEP, /* devices of one look: other tasks have a turn after them */
     SLICE = 250,              /* after so many a transaction looks at the clock */
     STEP_US = 40000,          /* it ends after this time */

@@ -62,32 +62,52 @@ static int look(struct sweep *w, struct arena *a, struct err *e)
     die("sweep %d", (int)w->look);
 }
 
-/* One chunk, in a transaction. */
+/* Who was seen since the look is not silent, and not lost. */
+static int still(struct sweep *w, const struct device_silence *d, struct err *e)
+{
+    int64_t at;
+
+    if (w->look != LOST_SIGHT && w->look != FELL_SILENT)
+        return 1;
+    return device_last_seen(w->s, d->id, &at, e) < 0 ? -1 : at == d->at;
+}
+
+static int note(struct sweep *w, const struct device_silence *d, struct err *e)
+{
+    struct res r = {.id = d->id, .org = d->org, .kind = kind_by_id(KIND_DEVICE), .name = d->name};
+    int rc = still(w, d, e);
+
+    if (rc <= 0)
+        return rc;
+    return w->look <= FIRST_SEEN ? device_met(w->s, r.id, w->look == FIRST_SEEN, e) :
+        device_silent(w->s, &r, w->look == FELL_SILENT, w->who, e);
+}
+
+/* They are found before the write lock is taken: it may take a look at all devices to find few. */
 static int chunk(struct sweep *w, struct err *e)
 {
     struct arena *a AUTO_ARENA = arena_new();
+    int rc = 0;
 
-    w->n = look(w, a, e);
-    for (int i = 0; i < w->n; i++) {
-        struct res r = {.id = w->found[i].id, .org = w->found[i].org,
-            .kind = kind_by_id(KIND_DEVICE), .name = w->found[i].name};
-
-        if ((w->look <= FIRST_SEEN ? device_met(w->s, r.id, w->look == FIRST_SEEN, e) :
-            device_silent(w->s, &r, w->look == FELL_SILENT, w->who, e)) < 0)
-            return -1;
+    if ((w->n = look(w, a, e)) <= 0)
+        return w->n;
+    if (store_begin(w->s, e) < 0)
+        return -1;
+    for (int i = 0; i < w->n && rc >= 0; i++)
+        rc = note(w, &w->found[i], e);
+    if (rc >= 0 && store_commit(w->s, e) == 0) {
+        store_pause();
+        return 0;
     }
-    return w->n < 0 ? -1 : 0;
+    store_rollback(w->s);
+    return -1;
 }
 
 static int chunks(struct sweep *w, struct err *e)
 {
     do {
-        if (store_begin(w->s, e) < 0)
+        if (chunk(w, e) < 0)
             return -1;
-        if (chunk(w, e) < 0 || store_commit(w->s, e) < 0) {
-            store_rollback(w->s);
-            return -1;
-        }
         if (w->n) {
             w->from = w->found[w->n - 1].at - 1; /* others may have the same time */
             w->after = w->found[w->n - 1].id;

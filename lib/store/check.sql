@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What cannot be in a store that is whole. A find_* answers organization, kind, name and a word
--- (or NULL) about each of ?1 rows; its fix_* mends as many.
+-- What cannot be in a store that is whole. A find_* answers organization, kind, name, a word (or
+-- NULL) about each of ?1 rows, and the id by which its fix_* mends it, if it is still so.
 
 -- :name check_resources
 SELECT r.id, r.kind, r.name, r.uid, r.generation, r.created, r.owner, r.labels, r.annotations,
@@ -20,18 +20,16 @@ DELETE FROM label WHERE id = ?1
 SELECT hash, spec FROM rendered WHERE hash > ?1 ORDER BY hash LIMIT ?2
 
 -- :name find_label
-SELECT l.org, l.kind, l.name, l.key FROM label l LEFT JOIN resource r
+SELECT l.org, l.kind, l.name, l.key, l.id FROM label l LEFT JOIN resource r
     ON r.id = l.id AND r.org = l.org AND r.kind = l.kind AND r.name = l.name
 WHERE r.id IS NULL LIMIT ?1
 
 -- :name fix_label
-DELETE FROM label WHERE (org, kind, key, value, name) IN (SELECT l.org, l.kind, l.key, l.value, l.name
-    FROM label l LEFT JOIN resource r
-        ON r.id = l.id AND r.org = l.org AND r.kind = l.kind AND r.name = l.name
-    WHERE r.id IS NULL LIMIT ?1)
+DELETE FROM label WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM resource r
+    WHERE r.id = label.id AND r.org = label.org AND r.kind = label.kind AND r.name = label.name)
 
 -- :name find_device
-SELECT r.org, r.kind, r.name, NULL FROM resource r LEFT JOIN device d ON d.id = r.id
+SELECT r.org, r.kind, r.name, NULL, r.id FROM resource r LEFT JOIN device d ON d.id = r.id
 WHERE r.kind = 1 AND d.id IS NULL LIMIT ?1
 
 -- :name fix_device
@@ -40,28 +38,29 @@ INSERT INTO device (id, org, name, stale, rendered, hash, rendered_at, fetched, 
     updated_info, summary, applications, lifecycle)
 SELECT r.id, r.org, r.name, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', 'Unknown', NULL,
     'Unknown', 'Unknown', 'Unknown'
-FROM resource r LEFT JOIN device d ON d.id = r.id WHERE r.kind = 1 AND d.id IS NULL LIMIT ?1
+FROM resource r WHERE r.id = ?1 AND r.kind = 1
+ON CONFLICT (id) DO NOTHING
 
 -- :name find_device_name
 SELECT r.org, r.kind, r.name, d.name FROM device d JOIN resource r ON r.id = d.id
 WHERE r.kind <> 1 OR r.org <> d.org OR r.name <> d.name LIMIT ?1
 
 -- :name find_device_hash
-SELECT d.org, 1, d.name, d.hash FROM device d LEFT JOIN rendered x ON x.hash = d.hash
+SELECT d.org, 1, d.name, d.hash, d.id FROM device d LEFT JOIN rendered x ON x.hash = d.hash
 WHERE d.hash IS NOT NULL AND x.hash IS NULL LIMIT ?1
 
 -- :name fix_device_hash
-UPDATE device SET hash = NULL, stale = 2 WHERE id IN (SELECT d.id FROM device d
-    LEFT JOIN rendered x ON x.hash = d.hash WHERE d.hash IS NOT NULL AND x.hash IS NULL LIMIT ?1)
+UPDATE device SET hash = NULL, stale = 2
+WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM rendered x WHERE x.hash = device.hash)
 
 -- :name find_status
-SELECT r.org, r.kind, r.name, NULL FROM resource r LEFT JOIN resource_status s ON s.id = r.id
+SELECT r.org, r.kind, r.name, NULL, r.id FROM resource r LEFT JOIN resource_status s ON s.id = r.id
 WHERE s.id IS NULL LIMIT ?1
 
 -- :name fix_status
 INSERT INTO resource_status (id, version, status)
-SELECT r.id, r.generation, NULL FROM resource r LEFT JOIN resource_status s ON s.id = r.id
-WHERE s.id IS NULL LIMIT ?1
+SELECT id, generation, NULL FROM resource WHERE id = ?1
+ON CONFLICT (id) DO NOTHING
 
 -- :name find_member
 SELECT d.org, 1, d.name, f.name FROM device_fleet m JOIN resource d ON d.id = m.device

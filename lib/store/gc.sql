@@ -5,9 +5,14 @@
 SELECT count(*) FROM rendered x WHERE x.created < ?1
     AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = x.hash)
 
+-- :name gc_rendered_some
+SELECT x.hash FROM rendered x WHERE x.created < ?1 AND x.hash > ?2
+    AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = x.hash)
+ORDER BY x.hash LIMIT ?3
+
 -- :name gc_rendered
-DELETE FROM rendered WHERE created < ?1 AND hash IN (SELECT x.hash FROM rendered x
-    WHERE x.created < ?1 AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = x.hash) LIMIT ?2)
+DELETE FROM rendered WHERE hash = ?2 AND created < ?1
+    AND NOT EXISTS (SELECT 1 FROM device d WHERE d.hash = rendered.hash)
 
 -- :name gc_templates
 SELECT r.id FROM resource r WHERE r.kind = 3 AND r.created < ?1
@@ -18,7 +23,8 @@ SELECT r.id FROM resource r WHERE r.kind = 3 AND r.created < ?1
     AND NOT EXISTS (SELECT 1 FROM rollout o WHERE o.completed = r.id)
     AND (SELECT count(*) FROM resource n WHERE n.org = r.org AND n.kind = 3 AND n.owner = r.owner
         AND n.created > r.created) >= ?2
-LIMIT ?3
+    AND r.id > ?3
+ORDER BY r.id LIMIT ?4
 
 -- :name gc_tasks_count
 SELECT count(*) FROM task WHERE state = 2 AND due < ?1

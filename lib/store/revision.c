@@ -316,8 +316,10 @@ static int drop(struct store *s, const struct spent *v, struct err *e)
         if (st_run(st, e) < 0)
             break;
     }
-    if (i == v->n && store_commit(s, e) == 0)
+    if (i == v->n && store_commit(s, e) == 0) {
+        store_pause();
         return 0;
+    }
     store_rollback(s);
     return -1;
 }
