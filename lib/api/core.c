@@ -32,7 +32,7 @@ int api_open(struct api **out, const struct conf *conf, const char *store_url, s
         return -1;
     }
     a->rights = rights_cache_new();
-    a->seen = seen_batch_new();
+    a->seen = seen_batch_new(conf, a->store.url);
     a->arena = arena_new();
     *out = a;
     return 0;

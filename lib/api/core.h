@@ -98,9 +98,9 @@ bool authn_front_speaks(const struct call *c);
 /* --- seen_batch.c: last-seen, in batches -------------------------------------------------------- */
 
 struct seen_batch;
-struct seen_batch *seen_batch_new(void);
+struct seen_batch *seen_batch_new(const struct conf *conf, const char *store_url);
 void seen_batch_free(struct seen_batch *b);
-/* Notes that a device was seen; at most once a minute each. True: flush soon. */
+/* Notes that a device was seen; at most once a minute each, by all of a host. True: flush soon. */
 bool seen_batch_note(struct seen_batch *b, int64_t device, int64_t now);
 int seen_batch_flush(struct seen_batch *b, struct store *s, struct err *e);
 

@@ -6,7 +6,6 @@
  * empty bucket.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <time.h>
 
 #include "api/core.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -74,13 +74,9 @@ static int map(struct rates *t, const char *path)
     struct stat st;
     void *p;
 
-    t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    t->fd = file_open_own(path);
     if (t->fd < 0 || fstat(t->fd, &st) < 0)
         return -1;
-    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
-        errno = EPERM;
-        return -1;
-    }
     if (st.st_size < (off_t)sizeof *t->table && ftruncate(t->fd, sizeof *t->table) < 0)
         return -1;
     p = mmap(NULL, sizeof *t->table, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);

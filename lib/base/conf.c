@@ -72,6 +72,8 @@ const struct conf_key conf_keys[] = {
         "whether a web server that starts fc-api (CGI) says by REMOTE_USER who calls"},
     {"api", "remote-groups", NULL, NULL, NULL,
         "the CGI variable in which it says their groups, separated by commas"},
+    {"api", "seen-file", NULL, "STATE/seen", NULL,
+        "where the processes of a host keep when they noted that a device was seen"},
     {"api", "verified-file", NULL, "STATE/verified", NULL,
         "where the processes of a host keep which certificates they have verified"},
     {"auth", "ca-file", NULL, NULL, NULL,

@@ -158,6 +158,20 @@ int file_create(const char *path, const void *p, size_t n, mode_t mode, struct e
     return replace(path, p, n, mode, true, e);
 }
 
+int file_open_own(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+        return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
 int dir_make(const char *path, mode_t mode, struct err *e)
 {
     char *part AUTO_FREE = xstrdup(path);

@@ -23,6 +23,11 @@ int file_write(const char *path, const void *p, size_t n, mode_t mode, struct er
 /* As file_write, FC_CONFLICT if path exists. For keys. */
 int file_create(const char *path, const void *p, size_t n, mode_t mode, struct err *e);
 
+/* A descriptor, to read and write, for a file that processes of one account share: made with mode 0600
+ * if there is none. -1 with errno; EPERM when it is no plain file, is another account's, or others can
+ * write it. */
+int file_open_own(const char *path);
+
 int dir_make(const char *path, mode_t mode, struct err *e); /* with parents; exists is fine */
 int dir_sync(const char *path, struct err *e);
 

@@ -165,6 +165,39 @@ start_lighttpd() {
     same '401  verified' "$(by admin)"
 }
 
+@test "CGI: when a device was seen is written once a minute, by whichever process" {
+    local one=device-one-0123456789 first
+
+    request_of $one
+    enrollment_of $one | fc-apply -f - >/dev/null
+    fc-enroll approve $one >/dev/null
+    fc-work drain
+    fc-select enrollmentrequest/$one -q .status.certificate -o json | jq -r . >$one.crt
+    # polls: it asks, at the time AT if that is set; when it was seen, then.
+    polls() {
+        (
+            export GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET QUERY_STRING=knownRenderedVersion=1
+            SSL_CLIENT_CERT=$(cat $one.crt)
+            export SSL_CLIENT_CERT REQUEST_URI="/api/v1/devices/$one/rendered?$QUERY_STRING"
+            if [ -n "${AT:-}" ]; then at_time "$AT" fc-api; else fc-api; fi
+        ) </dev/null >out
+        grep -q '^Status: 204' out && fc-select device/$one -o json -q .status.lastSeen | jq -re .
+    }
+    first=$(polls)
+    same "$first" "$(AT=+20s polls)"
+    [[ "$(AT=+61s polls)" > "$first" ]]
+    first=$(AT=+62s polls)
+    # The marks are lost, spoilt, another's.
+    rm "$FC_STATE/seen"
+    [[ "$(AT=+63s polls)" > "$first" ]]
+    first=$(AT=+64s polls)
+    head -c 1048576 /dev/urandom | dd of="$FC_STATE/seen" conv=notrunc status=none
+    [[ "$(AT=+65s polls)" > "$first" ]]
+    chmod 622 "$FC_STATE/seen"
+    first=$(AT=+66s polls)
+    [[ "$(AT=+67s polls)" > "$first" ]]
+}
+
 # --- inetd ------------------------------------------------------------------------------------
 
 inetd_on() { # PORT PORT PORT
