@@ -80,7 +80,7 @@ static int load_modules(struct net *n, struct err *e)
  * that cannot do this, only a run that asked for no split goes on. */
 static int confine(const struct net_job *job, struct err *e)
 {
-    struct confine *c = confine_new();
+    struct confine *c = confine_new(true);
     struct err lacks = {0};
 
     confine_opened(c, job->certs, CONFINE_READ | (job->a->dry ? 0 : CONFINE_WRITE | CONFINE_MAKE));

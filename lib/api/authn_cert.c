@@ -328,8 +328,8 @@ static int verify(struct authn_cert *n, const struct call *c, const char *cert, 
 }
 
 /* The identity of a certificate that was not seen before; kept in the cache. */
-static int recognize(struct authn_cert *n, struct call *c, const char *cert, size_t len, bool encoded,
-    struct entry *slot, int *status, struct err *e)
+static int recognize(struct authn_cert *n, struct call *c, const char *cert, size_t len,
+    bool encoded, struct entry *slot, int *status, struct err *e)
 {
     struct cert_info info;
     struct identity id;

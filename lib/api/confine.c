@@ -23,10 +23,14 @@ void api_confine(struct api *a, const struct serve_options *o, bool stays)
     const char *ca = conf_get(o->conf, "api", "ca-file");
     const char *agents = conf_get(o->conf, "api", "agent-ca-file");
     char *exe AUTO_FREE = realpath("/proc/self/exe", NULL);
-    struct confine *c = confine_new();
+    struct confine *c;
+    bool network = conf_get(o->conf, "api", "authorizer");
     struct err lacks;
     size_t i;
 
+    for (i = 0; i < LEN(urls); i++)
+        network |= urls[i] && strncmp(urls[i], "sqlite:", 7) != 0;
+    c = confine_new(network);
     for (i = 0; i < LEN(urls); i++)
         if (urls[i])
             db_paths(urls[i], on_path, c);

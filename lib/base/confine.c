@@ -45,16 +45,18 @@ struct confine {
     uint64_t known;  /* rights that it knows */
 };
 
-/* Names of hosts and services, time, certificates and cryptography of the system, shared objects
- * that these load; and what a connection is encrypted with. */
+/* Time and cryptography of the system, shared objects that a module loads. */
 static const char *const system_paths[] = {
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
-    "/etc/ld.so.cache", "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/nsswitch.conf",
-    "/etc/gai.conf", "/etc/services", "/etc/protocols", "/etc/localtime", "/etc/ssl", "/etc/pki",
-    "/etc/crypto-policies", "/etc/ca-certificates", "/usr/share/ca-certificates",
-    "/usr/local/share/ca-certificates", "/usr/share/pki", "/usr/share/zoneinfo",
-    "/etc/krb5.conf", "/etc/krb5.conf.d", "/run/systemd/resolve", "/run/resolvconf",
-    "/run/NetworkManager", "/run/nscd", "/dev/random", "/dev/urandom",
+    "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl", "/etc/pki", "/etc/crypto-policies",
+    "/usr/share/zoneinfo", "/dev/random", "/dev/urandom",
+};
+/* Names of hosts and services, certificates of the system, and what a connection is encrypted with. */
+static const char *const network_paths[] = {
+    "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
+    "/etc/services", "/etc/protocols", "/etc/ca-certificates", "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates", "/usr/share/pki", "/etc/krb5.conf", "/etc/krb5.conf.d",
+    "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/nscd",
 };
 
 static uint64_t known_rights(long abi)
@@ -81,7 +83,7 @@ static void sanitizer_paths(struct confine *c)
 }
 #endif
 
-struct confine *confine_new(void)
+struct confine *confine_new(bool network)
 {
     struct confine *c = xcalloc(1, sizeof *c);
     struct landlock_ruleset_attr attr = {0};
@@ -93,6 +95,8 @@ struct confine *confine_new(void)
     c->why = c->rules < 0 ? errno : 0;
     for (i = 0; i < LEN(system_paths); i++)
         confine_path(c, system_paths[i], CONFINE_READ);
+    for (i = 0; network && i < LEN(network_paths); i++)
+        confine_path(c, network_paths[i], CONFINE_READ);
     confine_path(c, "/dev/null", CONFINE_READ | CONFINE_WRITE);
 #ifdef __SANITIZE_ADDRESS__
     sanitizer_paths(c);

@@ -9,6 +9,7 @@
 #define FC_BASE_CONFINE_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -20,8 +21,9 @@ enum confine_right {
 };
 
 struct confine;
-/* With what any process needs: libraries, names of hosts, certificates of the system; to be read. */
-struct confine *confine_new(void);
+/* With what any process needs, to be read: libraries; and, to connect elsewhere, names of hosts and
+ * certificates of the system. */
+struct confine *confine_new(bool network);
 void confine_free(struct confine *c); /* NULL is fine */
 /* Leaves this file, or all in this folder. What is not there, or NULL, is left out. A file that is
  * replaced by another of its name is not what was named: name its folder. */
