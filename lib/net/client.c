@@ -24,6 +24,7 @@ struct transfer {
     struct curl_slist *headers;
     struct client_response *r;
     struct client_response own;  /* of client_many */
+    bool as;                     /* has the certificate of one request */
     size_t max, head, id;
     size_t passed; /* the limit that was too little; 0: none */
     char why[CURL_ERROR_SIZE];
@@ -135,6 +136,12 @@ static void set_blob(CURL *h, CURLoption opt, const char *p, size_t n)
     set(curl_easy_setopt(h, opt, &blob));
 }
 
+static void set_cert(CURL *h, const struct client_conf *conf)
+{
+    set_blob(h, CURLOPT_SSLCERT_BLOB, conf->cert, conf->cert_len);
+    set_blob(h, CURLOPT_SSLKEY_BLOB, conf->key, conf->key_len);
+}
+
 static void set_tls(CURL *h, const struct client_conf *conf)
 {
     set(curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3));
@@ -144,10 +151,23 @@ static void set_tls(CURL *h, const struct client_conf *conf)
         set(curl_easy_setopt(h, CURLOPT_CAPATH, NULL)); /* else the system's is searched, too */
         set_blob(h, CURLOPT_CAINFO_BLOB, conf->ca, conf->ca_len);
     }
-    if (!conf->cert)
+    if (conf->cert)
+        set_cert(h, conf);
+}
+
+/* What another identity asks for goes by no connection and no session of the client's. */
+static void set_identity(struct transfer *t, const struct client_conf *as)
+{
+    if (!as && !t->as)
         return;
-    set_blob(h, CURLOPT_SSLCERT_BLOB, conf->cert, conf->cert_len);
-    set_blob(h, CURLOPT_SSLKEY_BLOB, conf->key, conf->key_len);
+    t->as = as != NULL;
+    set(curl_easy_setopt(t->h, CURLOPT_SSLCERT_BLOB, NULL));
+    set(curl_easy_setopt(t->h, CURLOPT_SSLKEY_BLOB, NULL));
+    if (as || t->c->conf.cert)
+        set_cert(t->h, as ? as : &t->c->conf);
+    set(curl_easy_setopt(t->h, CURLOPT_FRESH_CONNECT, as ? 1L : 0L));
+    set(curl_easy_setopt(t->h, CURLOPT_FORBID_REUSE, as ? 1L : 0L));
+    set(curl_easy_setopt(t->h, CURLOPT_SSL_SESSIONID_CACHE, as ? 0L : 1L));
 }
 
 static struct transfer *transfer_new(const struct client *c)
@@ -300,6 +320,7 @@ static void start(struct transfer *t, const struct client_request *q, struct cli
     t->head = t->passed = 0;
     t->why[0] = '\0';
     t->headers = headers(t->c, q);
+    set_identity(t, q->as);
     set(curl_easy_setopt(t->h, CURLOPT_URL, url));
     set(curl_easy_setopt(t->h, CURLOPT_HTTPHEADER, t->headers));
     set(curl_easy_setopt(t->h, CURLOPT_TIMEOUT, timeout));

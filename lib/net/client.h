@@ -43,6 +43,8 @@ struct client_request {
     size_t body_len;
     size_t max;                 /* bytes of the answer's body; 0: CLIENT_BODY_MAX */
     int timeout;                /* s; 0: CLIENT_TIMEOUT_S */
+    const struct client_conf *as; /* with this one's cert and key, over a connection for this request
+                                   * alone; NULL: the client's own. Borrowed until it is done */
 };
 
 struct client_response {

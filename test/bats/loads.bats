@@ -40,7 +40,8 @@ only() {
 @test "hot commands are linked with libc, libm, libsqlite3, libjq and libmd alone" {
     local c
 
-    for c in fc-api fc-apply fc-delete fc-history fc-login fc-patch fc-render fc-rollout fc-select fc-store fc-watch; do
+    for c in fc-api fc-apply fc-delete fc-history fc-login fc-patch fc-render fc-rollout fc-select fc-simulate \
+        fc-store fc-watch; do
         echo "$c: $(linked "$c")"
         only "$hot" "$(linked "$c")"
     done

@@ -132,6 +132,7 @@ END
 @test "examples run: fc-render" { furnish >/dev/null; run_examples fc-render.1; }
 @test "examples run: fc-rollout" { furnish >/dev/null; run_examples fc-rollout.1; }
 @test "examples run: fc-enroll" { furnish >/dev/null; run_examples fc-enroll.1; }
+@test "examples run: fc-simulate" { run_examples fc-simulate.1; }
 @test "examples run: fc-work" { furnish >/dev/null; run_examples fc-work.1; }
 @test "examples run: fc-api" { furnish >/dev/null; run_examples fc-api.8; }
 @test "examples run: fc-agent" { run_examples fc-agent.8; }

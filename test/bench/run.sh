@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what the project promises, side by side with its measure in the same run, and prints one
 # JSON document a measurement.
-#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [parked] [list] [connections] [cgi]     all of them by default
+#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [parked] [list] [connections] [cgi]
+#          [fleet]                          all of them by default
 # Status 1 if an answer was wrong or a promise is not kept. Use `make bench`, which builds first.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,7 +16,7 @@ while getopts b:h o; do
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- start polls agent parked list connections cgi
+[ $# -gt 0 ] || set -- start polls agent parked list connections cgi fleet
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 bench=$build/bench
 PATH=$build/bin:$PATH:/usr/sbin
@@ -82,12 +83,16 @@ devices() {
     note "$DEVICES devices"
     # Two halves at once: keys and signatures are most of it.
     half=$((DEVICES / 2))
-    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $half "$T/device" \
+    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $half "$T/keys.1" \
         >"$T/devices.1" &
     other=$!
-    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $((DEVICES - half)) >"$T/devices"
+    "$bench/certs" "$FC_STATE/ca/ca.key" "$FC_STATE/ca/ca.crt" $org $((DEVICES - half)) "$T/keys" \
+        >"$T/devices"
     wait $other
     cat "$T/devices.1" >>"$T/devices"
+    cat "$T/keys.1" >>"$T/keys"
+    tail -n 1 "$T/keys" | jq -r .key >"$T/device.key"
+    tail -n 1 "$T/keys" | jq -r .cert >"$T/device.crt"
     awk -F'\t' '{ printf "{\"apiVersion\":\"flightctl.io/v1beta1\",\"kind\":\"Device\",\"metadata\":" \
         "{\"name\":\"%s\",\"labels\":{\"site\":\"s%d\"}},\"spec\":{\"config\":[{\"name\":\"a\"," \
         "\"inline\":[{\"path\":\"/etc/motd\",\"content\":\"hello\"}]}]}}\n", $1, NR % 100 }' \
@@ -354,9 +359,35 @@ END
         .ratio = (.api_per_core_second / .minimal_per_core_second * 1000 | round / 1000)' "$T/cgi.api")"
 }
 
+# Devices that poll each minute, every time over a new connection, as agents that a timer starts do. The
+# one process that serves them has one core.
+bench_fleet() {
+    devices
+    fc-sign server -f -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
+    serve_tls
+    taskset -a -p -c "$first" "$api" >/dev/null
+    fc-sign enrollment -f --server "https://localhost:$port" -o "$T/fleet.yaml" >/dev/null
+    version=$(fc-select "device/$(sed -n '1s/\t.*//p' "$T/devices")" -o json |
+        jq -r '.metadata.annotations["device-controller/renderedVersion"]')
+    sed "s/}\$/,\"known\":$version,\"runs\":$version}/" "$T/keys" >"$T/fleet.state"
+    simulate="taskset -c $last fc-simulate -n $DEVICES --state $T/fleet.state"
+    note "$DEVICES devices poll each minute"
+    before=$(awk '{ print $14 + $15 }' "/proc/$api/stat")
+    $simulate --interval 60s --time 30s "$T/fleet.yaml" >"$T/fleet.json"
+    after=$(awk '{ print $14 + $15 }' "/proc/$api/stat")
+    kill "$api"
+    wait "$api" || fail "fc-api ended with status $?: $(cat "$T/tls.log")"
+    jq -e ".enrolled == $DEVICES and .current == $DEVICES and .requests.poll.errors == 0 and
+        .requests.poll.count > $DEVICES * 2 / 5" "$T/fleet.json" >/dev/null ||
+        fail "fleet: $(cat "$T/fleet.json")"
+    promise fleet '.p99' '< 100' "$(jq -c --argjson ticks $((after - before)) \
+        --argjson hz "$(getconf CLK_TCK)" '{devices} + .requests.poll + {unit: "ms",
+        busy: ($ticks / $hz / .seconds * 100 | round / 100)}' "$T/fleet.json")"
+}
+
 for part; do
     case $part in
-    start | polls | agent | parked | list | connections | cgi) "bench_$part" ;;
+    start | polls | agent | parked | list | connections | cgi | fleet) "bench_$part" ;;
     *) fail "$part: no such measurement" ;;
     esac
 done
