@@ -230,7 +230,7 @@ static int done(void *ctx, size_t id, struct client_response *r, const struct er
             good = false;
     } else if (d->step == SIM_ASK && status == 409)
         d->step = SIM_WAIT;
-    else if (status > 0 && forgotten(d, r)) {
+    else if ((d->step == SIM_WAIT && status == 404) || (status > 0 && forgotten(d, r))) {
         buf_reset(&d->cert);
         d->step = SIM_ASK;
     } else if (status > 0 && status != 204 && status != 409)

@@ -31,9 +31,9 @@ enrolled() {
         "$(result '{devices, enrolled, current, failed, denied}')"
     same 20 "$(fc-select devices -l fleet=sim --count)"
     # Each made its requests, and as many are counted.
-    same '[40,true,20]' "$(result '[.requests | .enroll.count, (.poll.count | . >= 40 and . < 60), .report.count]')"
+    same '[20,true,20]' "$(result '[.requests | .enroll.count, (.poll.count | . >= 40 and . < 60), .report.count]')"
     same true "$(result '.requests.poll | .p50 > 0 and .p50 <= .p99 and .p99 <= .max')"
-    same '[60,true,20]' "$(result '[.statuses | .["200"], .["204"] >= 20, .["409"]]')"
+    same '[60,true]' "$(result '[.statuses | .["200"], .["204"] >= 20]')"
     # A new version for all, which they have again from the file.
     fc-apply -f - <<'END' >/dev/null
 {"apiVersion":"flightctl.io/v1beta1","kind":"Fleet","metadata":{"name":"sim"},"spec":{"selector":
