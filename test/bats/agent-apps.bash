@@ -3,7 +3,7 @@
 # Stand-ins for podman, a compose tool and systemctl in the root of a device, for tests that look at
 # what the agent does with them, or run it thousands of times. They note how they are called in
 # run/calls, and keep what they made below var/fake: containers, volumes, units, running services.
-# They do as run/hang (wait for ever), run/fail (a pattern of
+# var/fake/bad is a pattern of units that do not start. They do as run/hang (wait for ever), run/fail (a pattern of
 # calls that fail, the first one alone with run/fail-once) and run/garbage say.
 
 # stand_ins NAME: into $T/NAME. Needs root, since programs of another root run by chroot.
@@ -95,6 +95,7 @@ start | restart)
     shift 2
     for u; do
         [ -e "$S/units/$user$u" ] || { echo "Unit $u not found." >&2; exit 5; }
+        [ ! -e $S/bad ] || ! busybox grep -q -f $S/bad "$S/units/$user$u" || { echo "$u failed" >&2; exit 1; }
         busybox cp "$S/units/$user$u" "$S/active/$user$u"
     done ;;
 stop)

@@ -10,6 +10,7 @@
 
 load helpers
 load agent
+load agent-apps
 
 setup() {
     fc_setup
@@ -117,6 +118,37 @@ furnish() {
     same "before a nowhere" "$(cat d1/etc/a) $(readlink d1/etc/link)"
     [ ! -e d1/etc/gone ]
     same "Updated: version 3 is applied" "$(updating)"
+}
+
+# versions_of_apps MEMBERS: version 2 and 3, each of three files, a quadlet and a container.
+versions_of_apps() {
+    stand_ins d1
+    for i in 1 2; do
+        give "$(files "$(file /etc/a "$i")" "$(file "/etc/$i/b" "$i")" "$(file /etc/c 0)")" "$(apps \
+            "$(container_app web "quay.io/org/web:$i" "{\"envVars\":{\"N\":\"$i\"}}")" \
+            "$(inline_app quad quadlet q.container "$QUADLET# $i")")"
+        [ "$i" = 2 ] || run_agent d1
+    done
+}
+
+@test "an update of files, a quadlet and a container, killed at each call" {
+    needs_root
+    versions_of_apps
+    each_call
+    same "Updated: version 3 is applied" "$(updating)"
+    has "$(state d1)" "q.service [Container] Image=localhost/box:1 # 2"
+    has "$(state d1)" "N=2  quay.io/org/web:2"
+}
+
+@test "an application that does not start, and all goes back, killed at each call" {
+    needs_root
+    versions_of_apps
+    state d1 >before
+    echo '# 2' >d1/var/fake/bad
+    every=$((every * 3)) least=30
+    each_call
+    diff before <(state d1)
+    same "Error: version 3: application quad: systemctl: ended with 1: q.service failed" "$(updating)"
 }
 
 @test "an update that fails midway and goes back, killed at each call" {
