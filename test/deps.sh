@@ -39,6 +39,11 @@ test            sqlite3                   sqlite
 test,bench      lighttpd                  lighttpd
 test,bench      lighttpd-mod-openssl      lighttpd-mod_openssl
 test            busybox-static            busybox
+test            podman                    podman
+test            podman-compose            podman-compose
+test            crun                      crun
+test            netavark                  netavark
+test            aardvark-dns              aardvark-dns
 test            openbsd-inetd             -
 test            xinetd:/usr/sbin/xinetd   xinetd
 test            apache2                   httpd

@@ -184,3 +184,120 @@ END
     same "fc-agent: version 5: application web: podman: did not end within 1 s" "$stderr"
     diff before <(state d1)
 }
+
+@test "what is not for this agent is refused by its field, and nothing is touched" {
+    give '[]' "$(apps "$(container_app old localhost/box:1)")"
+    run_agent d1
+    state d1 >before
+    : >d1/run/calls
+    n=2
+    refused() { # MESSAGE APP ...
+        local message=$1
+
+        shift
+        n=$((n + 1))
+        give '[]' "$(apps "$(container_app old localhost/box:1)" "$@")"
+        expect 1 run_agent d1
+        same "fc-agent: version $n: $message" "$stderr"
+        same "Error: version $n: $message" "$(updating)"
+    }
+    only="this agent runs applications of the types container, compose and quadlet only"
+    refused "spec.applications[1] (h): appType helm: $only" \
+        '{"name":"h","appType":"helm","image":"quay.io/x/chart:1"}'
+    refused "spec.applications[2] (v): appType vm: $only" "$(container_app a localhost/box:1)" \
+        "$(inline_app v vm vm.yaml 'kind: VirtualMachine')"
+    refused "spec.applications[1] (c): has no compose.yaml" "$(inline_app c compose x.yaml "$COMPOSE")"
+    refused "spec.applications[1] (c): compose.yaml:2: did not find expected node content while parsing a flow node" \
+        "$(inline_app c compose compose.yaml 'services: [')"
+    refused "spec.applications[1] (q): has no quadlet file, such as app.container" \
+        "$(inline_app q quadlet x.conf 1)"
+    refused "spec.applications[1] (w): envVars.A: cannot have more than one line" \
+        "$(container_app w localhost/box:1 '{"envVars":{"A":"1\n2"}}')"
+    refused 'spec.applications[1] (w): runAs: no user "nobody-here"' \
+        "$(container_app w localhost/box:1 '{"runAs":"nobody-here"}')"
+    refused "/etc/containers/systemd/q.container: stands twice in the spec" \
+        "$(inline_app p quadlet q.container "$QUADLET")" "$(inline_app q quadlet q.container "$QUADLET")"
+    refused "spec.applications[1] (w): quay.io/x/y:1: is not on the device, and pullPolicy is Never" \
+        "$(container_app w localhost/box:1 '{"volumes":[{"name":"v","mount":{"path":"/v"},
+            "image":{"reference":"quay.io/x/y:1","pullPolicy":"Never"}}]}')"
+    same "" "$(changes)"
+    diff before <(state d1)
+    # A volume of that name that is not ours is somebody's data.
+    mkdir -p d1/var/fake/volumes
+    echo :local >d1/var/fake/volumes/w-v
+    refused "application w: volume w-v: is there already, with other content" \
+        "$(container_app w localhost/box:1 '{"volumes":[{"name":"v","mount":{"path":"/v"},
+            "image":{"reference":"quay.io/x/y:1"}}]}')"
+    same ":local" "$(cat d1/var/fake/volumes/w-v)"
+    diff before <(state d1)
+}
+
+@test "accounts of their own, what is gone or was left by a boot, garbage, images that go" {
+    echo 'bob:x:1234:1234::/home/bob:/bin/sh' >>d1/etc/passwd
+    bob='{"runAs":"bob","envVars":{"A":"1"}}'
+    give '[]' "$(apps "$(container_app web localhost/box:1 "$bob")" \
+        "$(inline_app quad quadlet q.container "$QUADLET" "$bob")" \
+        "$(inline_app proj compose compose.yaml "$COMPOSE")")"
+    expect 0 run_agent d1
+    same "1234:1234 600" "$(stat -c '%u:%g %a' d1/etc/flightctl/env/web.env)"
+    has "$(cat d1/run/calls)" "setpriv --reuid 1234 --regid 1234 --init-groups --reset-env -- env XDG_RUNTIME_DIR=/run/user/1234 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1234/bus podman run --detach --name web"
+    has "$(cat d1/run/calls)" "systemctl --user -M bob@ daemon-reload"
+    has "$(cat d1/run/calls)" "systemctl --user -M bob@ start -- q.service"
+    [ -e d1/etc/containers/systemd/users/1234/q.container ]
+    same "bob Running bob Running null Running" "$(app web '"\(.runAs) \(.status)"') $(
+        app quad '"\(.runAs) \(.status)"') $(app proj '"\(.runAs) \(.status)"')"
+
+    # Whoever is gone comes back; who ended by itself is told of.
+    ended() { # EXIT: all that has a container
+        sed -i "s/\"running\",\"ExitCode\":0/\"exited\",\"ExitCode\":$1/" d1/var/fake/containers/*
+    }
+    rm d1/var/fake/containers/* d1/var/fake/active/*
+    rm d1/var/fake/units/*
+    expect 0 run_agent d1
+    has "$stderr" "repaired"
+    same "Running Running Running" "$(app web .status) $(app quad .status) $(app proj .status)"
+    ended 3
+    : >d1/run/calls
+    expect 0 run_agent d1
+    same "Running Error 0/1" "$(app web .status) $(app proj '"\(.status) \(.ready)"')"
+    hasnt "$(cat d1/run/calls)" podman-compose
+    wait_for summary Error
+    # After a boot everything is started once, then left alone again.
+    rm -r d1/run/flightctl
+    ended 0
+    expect 0 run_agent d1
+    same "Running Running" "$(app web .status) $(app proj .status)"
+    ended 0
+    : >d1/run/calls
+    run_agent d1
+    hasnt "$(cat d1/run/calls)" podman-compose
+    same "Running Completed" "$(app web .status) $(app proj .status)"
+    wait_for summary Healthy
+
+    # podman that prints something else: what it was to tell cannot be known, so the update is taken
+    # back as soon as it can, and tried again.
+    tag=1
+    for text in '{"a":1}' '[{"Id":"-f","State":"running"}]' 'Error: no' "$(printf '[\x80]')"; do
+        tag=$((tag + 1))
+        echo "$text" >d1/run/garbage
+        give '[]' "$(apps "$(container_app web "localhost/box:$tag" "$bob")")"
+        expect 1 run_agent d1
+        has "$stderr" "podman: what it prints is no"
+        has "$(updating)" "podman: what it prints is no"
+        rm d1/run/garbage
+        expect 0 run_agent d1
+        has "$(state d1)" "localhost/box:$tag"
+    done
+
+    # Images that nobody needs any more go, when they may.
+    echo 'image-pruning: {enabled: true}' >d1/etc/flightctl/conf.d/prune.yaml
+    : >d1/run/calls
+    give '[]' "$(apps "$(container_app web localhost/box:9 "$bob")")"
+    expect 0 run_agent d1
+    for tag in 1 2 3 4 5; do has "$(cat d1/run/calls)" "podman image rm -- localhost/box:$tag"; done
+    hasnt "$(cat d1/run/calls)" "podman image rm -- localhost/box:9"
+    : >d1/run/calls
+    give '[]'
+    expect 0 run_agent d1
+    same "podman image rm -- localhost/box:9" "$(grep '^podman image rm' d1/run/calls)"
+}

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016 # bats sets status, output, stderr; others expand
+# once: it is podman that takes the time, whatever the agent was built with
+# Applications of a device with the real podman and podman-compose, in mount and network namespaces of
+# the test's own: the agent's root folder is /, with another /etc, /var/lib and /run. Of systemd there is
+# a stand-in, since this podman has no generator for quadlets.
+
+load helpers
+load agent
+load agent-apps
+
+# inside COMMAND ...: in the namespaces.
+inside() { nsenter --mount --net --target "$NS" --wd="$T" -- env PATH="$T/bin:$PATH" "$@"; }
+# Servers and runs of this file are there, too.
+activate() {
+    local name args=()
+
+    for name in HOME FC_STATE FC_STORE FC_CONF TZ $SANITIZER_VARS; do args+=(-E "$name"); done
+    exec nsenter --mount --net --target "$NS" --wd="$T" -- systemd-socket-activate "${args[@]}" "$@"
+}
+run_agent() { shift; inside fc-agent --user _fc-agent "$@"; }
+
+# image NAME COMMAND-JSON FILE...: of files of $T/tree and busybox.
+image() {
+    local name=$1 cmd=$2
+
+    shift 2
+    tar -C "$T/tree" -c "$@" | inside podman import -q --change "CMD $cmd" \
+        --change "STOPSIGNAL SIGKILL" - "localhost/$name" >/dev/null
+}
+
+setup() {
+    fc_setup
+    needs_root
+    needs podman podman && needs podman-compose podman-compose && needs crun crun || return
+    needs busybox busybox-static
+    mkdir -p "$T/bin" "$T/tree/bin" "$T/tree/conf" "$T/over" "$T/dev/etc/flightctl" "$T/units"
+    # What podman wants to know: storage of the test's own. Where limits cannot be raised they are given,
+    # and where there is no whole cgroup v2, containers go without.
+    cat >"$T/namespaces" <<END
+set -e
+mount -t tmpfs tmpfs "$T/over"
+for d in etc var/lib; do
+    mkdir -p "$T/over/\$d/up" "$T/over/\$d/work"
+    mount -t overlay overlay -o "lowerdir=/\$d,upperdir=$T/over/\$d/up,workdir=$T/over/\$d/work" "/\$d"
+done
+mount -t tmpfs tmpfs /run
+mkdir -p /etc/flightctl /etc/containers /run/lock
+mount --bind "$T/dev/etc/flightctl" /etc/flightctl
+rm -rf /etc/containers/systemd
+cat >/etc/containers/storage.conf <<X
+[storage]
+driver = "vfs"
+graphroot = "$T/storage"
+runroot = "/run/containers/storage"
+X
+cat >/etc/containers/containers.conf <<X
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:20000","nproc=4096:4096"]
+log_driver = "k8s-file"
+[engine]
+events_logger = "file"
+[network]
+network_backend = "netavark"
+X
+umount -R /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup
+ip link set lo up
+touch "$T/ready"
+exec sleep 1000
+END
+    background "$T/namespaces.log" unshare --mount --net --propagation private sh "$T/namespaces"
+    NS=$PID
+    wait_for test -e "$T/ready" || { cat "$T/namespaces.log"; return 1; }
+    cat >"$T/bin/systemctl" <<END
+#!/bin/sh
+echo "\$*" >>"$T/systemctl"
+verb=\$1
+case \$verb in
+start | restart) shift 2; for u; do touch "$T/units/\$u"; done ;;
+stop) shift 2; for u; do rm -f "$T/units/\$u"; done ;;
+show) shift 3; for u; do
+    s=inactive; [ ! -e "$T/units/\$u" ] || s=active
+    printf 'Id=%s\nLoadState=loaded\nActiveState=%s\nSubState=running\nNRestarts=0\n\n' "\$u" \$s; done ;;
+esac
+END
+    chmod +x "$T/bin/systemctl"
+    cp /usr/bin/busybox "$T/tree/bin/busybox"
+    for name in sh sleep cat true; do ln -s busybox "$T/tree/bin/$name"; done
+    image box:1 '["/bin/sleep","1000"]' bin
+    image box:2 '["/bin/sleep","1001"]' bin
+    image dies:1 '["/bin/sh","-c","sleep 0.2; exit 3"]' bin
+    echo one >"$T/tree/conf/text"
+    image conf:1 '["none"]' -C "$T/tree/conf" text
+    echo "$COMPOSE" >"$T/tree/conf/compose.yaml"
+    image project:1 '["none"]' -C "$T/tree/conf" compose.yaml
+    serve
+    make_agent dev
+    echo 'application-ready-timeout: 4s' >"$T/dev/etc/flightctl/conf.d/apps.yaml"
+    enroll_agent dev >/dev/null 2>&1
+}
+teardown() {
+    [ -z "${NS:-}" ] || inside podman rm -fa -t 0 >/dev/null 2>&1 || echo "containers are left"
+    fc_teardown
+}
+
+app() { reported ".status.applications[] | select(.name == \"$1\") | $2"; }
+# containers: name, image and state of all there are.
+containers() { inside podman ps -a --format json | jq -r '.[] | "\(.Names[0]) \(.Image) \(.State)"' | sort; }
+about() { inside podman inspect "$1" | jq -r ".[0] | $2"; }
+
+@test "applications with podman: they come, change, fail and come back, drift, and go" {
+    data='{"name":"data","mount":{"path":"/data"}}'
+    conf='{"name":"conf","mount":{"path":"/conf"},"image":{"reference":"localhost/conf:1"}}'
+    web="{\"envVars\":{\"A\":\"x y\"},\"ports\":[\"8080:80\"],\"resources\":{\"limits\":{\"cpu\":\"0.5\",\"memory\":\"64m\"}},\"volumes\":[$data,$conf]}"
+    proj=$(inline_app proj compose compose.yaml "$COMPOSE" '{"envVars":{"TAG":"1"}}')
+    packaged='{"name":"packaged","appType":"compose","image":"localhost/project:1"}'
+    quad=$(inline_app quad quadlet q.container "$QUADLET")
+    give "$(files "$(file /etc/a 1)")" \
+        "$(apps "$(container_app web localhost/box:1 "$web")" "$proj" "$packaged" "$quad")"
+    expect 0 run_agent dev
+    containers >got
+    diff - got <<'END'
+packaged_a_1 localhost/box:1 running
+proj_a_1 localhost/box:1 running
+web localhost/box:1 running
+END
+    same "x y one" "$(inside podman exec web sh -c 'echo $A $(cat /conf/text)')"
+    same '500000000 67108864 always {"80/tcp":[{"HostIp":"","HostPort":"8080"}]}' \
+        "$(about web '.HostConfig | "\(.NanoCpus) \(.Memory) \(.RestartPolicy.Name) \(.PortBindings | tojson)"')"
+    same "daemon-reload start -- q.service" "$(grep -v ^show "$T/systemctl" | xargs)"
+    for name in web proj packaged quad; do same "Running 1/1" "$(app $name '"\(.status) \(.ready)"')"; done
+    same Healthy "$(reported .status.applicationsSummary.status)"
+
+    # What stays the same is left alone, what changes is another container with the same volume.
+    inside podman exec web sh -c 'echo kept >/data/x'
+    same_one=$(about proj_a_1 .Id)
+    give "$(files "$(file /etc/a 2)")" \
+        "$(apps "$(container_app web localhost/box:2 "$web")" "$proj" "$packaged" "$quad")"
+    expect 0 run_agent dev
+    same "localhost/box:2 kept" "$(about web .ImageName) $(inside podman exec web cat /data/x)"
+    same "$same_one" "$(about proj_a_1 .Id)"
+
+    # One that ends again and again fails the version, and all is as it was.
+    containers >before
+    give "$(files "$(file /etc/a 3)" "$(file /etc/b 3)")" \
+        "$(apps "$(container_app web localhost/dies:1 "$web")" "$packaged")"
+    expect 1 run_agent dev
+    echo "$stderr"
+    has "$stderr" "version 4: spec.applications[0] (web): does not"
+    diff before <(containers)
+    same "2 kept" "$(inside cat /etc/a) $(inside podman exec web cat /data/x)"
+    inside test ! -e /etc/b
+    # An image that is nowhere is asked for again later, and nothing was touched.
+    id=$(about web .Id)
+    give "$(files "$(file /etc/a 4)")" "$(apps "$(container_app web 127.0.0.1:1/none:1 "$web")")"
+    expect 7 run_agent dev
+    has "$stderr" "spec.applications[0] (web): 127.0.0.1:1/none:1: podman: ended with 125"
+    has "$(updating)" "Retrying: version 5"
+    same "$id" "$(about web .Id)"
+
+    # Stopped by somebody, or gone: it comes back.
+    give "$(files "$(file /etc/a 5)")" "$(apps "$(container_app web localhost/box:1 "$web")" "$proj")"
+    expect 0 run_agent dev
+    inside podman rm -f -t 0 web proj_a_1
+    expect 0 run_agent dev
+    has "$stderr" "repaired"
+    containers >got
+    diff - got <<'END'
+proj_a_1 localhost/box:1 running
+web localhost/box:1 running
+END
+
+    # All go. Volumes and, as long as nothing else is said, images stay.
+    echo 'image-pruning: {enabled: true}' >"$T/dev/etc/flightctl/conf.d/prune.yaml"
+    give '[]'
+    expect 0 run_agent dev
+    same "" "$(containers)"
+    same "podman" "$(inside podman network ls --format '{{.Name}}')"
+    same "web-conf web-data" "$(inside podman volume ls -q | sort | xargs)"
+    same "localhost/conf:1 localhost/dies:1" \
+        "$(inside podman images --format '{{.Repository}}:{{.Tag}}' | sort | xargs)"
+    inside test ! -e /etc/containers/systemd -a ! -e /etc/flightctl/compose
+    same NoApplications "$(reported .status.applicationsSummary.status)"
+}
