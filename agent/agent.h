@@ -54,6 +54,7 @@ struct agent {
     const char *account;  /* of the network half */
     bool split;           /* two accounts; --no-split clears it */
     bool dry;             /* say what would be done, change nothing */
+    bool force;           /* a version that is brought is taken whatever was received before */
     bool now;             /* the server is asked even if that is to wait after a failure */
     int timeout;          /* s of a run until it begins nothing new; 0: as configured */
     int wait;             /* s that the server may park the poll */
@@ -100,6 +101,8 @@ int agent_kick(struct agent *a, struct err *e);
 
 /* Prints what is known of the device and its last run. */
 int agent_status(struct agent *a, struct err *e);
+/* The same as a run for a rendered device that somebody brings: a file, "-" for standard input. */
+enum fc_code agent_apply(struct agent *a, const char *file, struct err *e);
 /* Prints what a run would do to the device for the spec that was received last. */
 int agent_plan(struct agent *a, struct err *e);
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 
-enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_NOW, OPT_TIMEOUT,
+enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_FORCE, OPT_NOW, OPT_TIMEOUT,
     OPT_WAIT };
 
 static const struct opt options[] = {
@@ -17,6 +17,8 @@ static const struct opt options[] = {
     {OPT_CONFIG, "config", "FILE", "file", "configuration (default: " AGENT_CONFIG
         " below the root folder, with conf.d beside it)"},
     {OPT_DATA, "data-dir", "DIR", "dir", "state (default: " AGENT_DATA " below the root folder)"},
+    {OPT_FORCE, "force", NULL, NULL, "apply also an older version, one that failed, or outside of its "
+        "windows"},
     {OPT_NO_SPLIT, "no-split", NULL, NULL, "run the network half under the same account"},
     {OPT_NOW, "now", NULL, NULL, "ask the server even if that is to wait after a failure"},
     {OPT_ROOT, "root", "DIR", "dir", "act on the system in this folder (default: /)"},
@@ -27,12 +29,12 @@ static const struct opt options[] = {
     {0},
 };
 
-#define COMMANDS "run|status|plan|kick"
+#define COMMANDS "run|status|plan|apply|kick"
 
 static const struct command command = {
     .name = "fc-agent",
     .brief = "bring this device to the state that its server describes",
-    .args = "[" COMMANDS "]",
+    .args = "[" COMMANDS "] [FILE]",
     .complete = COMMANDS,
     .opts = options,
     .section = 8,
@@ -61,6 +63,7 @@ static void parse(struct opts *o, struct agent *a)
         case OPT_CONFIG: a->config = absolute(o->arg); break;
         case OPT_USER: a->account = o->arg; break;
         case OPT_NO_SPLIT: a->split = false; break;
+        case OPT_FORCE: a->force = true; break;
         case OPT_NOW: a->now = true; break;
         case OPT_TIMEOUT: a->timeout = (int)opt_num(o, 1, RUN_MAX); break;
         case OPT_WAIT: a->wait = (int)opt_num(o, 0, WAIT_MAX); break;
@@ -75,7 +78,8 @@ int main(int argc, char **argv)
 {
     struct agent a = {.root = "/", .account = AGENT_ACCOUNT, .split = true, .root_fd = -1,
         .data_fd = -1, .run_fd = -1, .lock_fd = -1};
-    const char *what;
+    const char *what, *file;
+    bool applies;
     enum fc_code code = FC_OK;
     struct err e = {0};
     struct opts o;
@@ -83,12 +87,21 @@ int main(int argc, char **argv)
     opt_start(&o, &command, argc, argv);
     parse(&o, &a);
     what = o.argc ? o.argv[0] : "run";
-    if (o.argc > 1)
+    file = o.argc > 1 ? o.argv[1] : NULL;
+    applies = strcmp(what, "apply") == 0;
+    if (o.argc > 2 || (file && !applies && strcmp(what, "plan") != 0))
         opt_usage(&o, "one of " COMMANDS);
-    if (strcmp(what, "run") == 0) {
-        if ((a.format || a.filter) && !a.dry)
-            opt_usage(&o, "a run prints nothing: -o and -q go with -n, status and plan");
+    if (applies && !file)
+        opt_usage(&o, "apply which file?");
+    if (a.force && !file)
+        opt_usage(&o, "--force goes with apply");
+    if ((applies || strcmp(what, "run") == 0) && (a.format || a.filter) && !a.dry)
+        opt_usage(&o, "a run prints nothing: -o and -q go with -n, status and plan");
+    if (strcmp(what, "run") == 0)
         code = agent_run(&a, &e);
+    else if (file) {
+        a.dry |= !applies;
+        code = agent_apply(&a, file, &e);
     } else if (strcmp(what, "status") == 0)
         code = agent_status(&a, &e) < 0 ? e.code : FC_OK;
     else if (strcmp(what, "plan") == 0)

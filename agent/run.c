@@ -38,7 +38,7 @@ int run_receive(struct run *r, struct msg *m, struct err *e)
 static void note_name(struct run *r, const struct msg *m)
 {
     if (strcmp(r->st.device, m->name) != 0) {
-        memcpy(r->st.device, m->name, sizeof r->st.device);
+        snprintf(r->st.device, sizeof r->st.device, "%s", m->name);
         r->dirty = true;
     }
     if (m->fresh) {
@@ -278,8 +278,7 @@ static int prepared(struct run *r, struct err *e)
     return rc;
 }
 
-/* What the last run came to, for `fc-agent status`; volatile. */
-static void note_run(const struct agent *a, enum fc_code code, const char *message)
+void run_note(const struct agent *a, enum fc_code code, const char *message)
 {
     struct buf b AUTO_BUF = BUF_INIT;
     jv o AUTO_JV = jv_object();
@@ -310,7 +309,7 @@ enum fc_code agent_run(struct agent *a, struct err *e)
     rc = prepared(&r, e);
     if (!a->dry) {
         place_sweep(a->run_fd);
-        note_run(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
+        run_note(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
     }
     a->settings = NULL;
     settings_free(&r.settings);

@@ -36,6 +36,9 @@ int run_report(struct run *r, struct err *e);
  * meanwhile. 1: it waits. */
 int run_update(struct run *r, jv device, struct err *e);
 
+/* What a run came to, for `fc-agent status`; volatile. */
+void run_note(const struct agent *a, enum fc_code code, const char *message);
+
 /* Looks after what the version that runs has left on the device. */
 int run_drift(struct run *r, struct err *e);
 

@@ -154,10 +154,9 @@ static void add_last_run(const struct agent *a, jv *o)
 }
 
 /* The conditions that are reported, and the one that a failed OS update stands for. */
-static jv conditions(const struct agent *a, const struct state *st)
+static jv conditions(const struct state *st, jv status)
 {
-    jv status AUTO_JV = status_make(a, st), list = json_get(status, "conditions");
-    jv os;
+    jv list = json_get(status, "conditions"), os;
 
     if (strncmp(st->outcome.message, OS_FAILED, strlen(OS_FAILED)) != 0)
         return list;
@@ -168,16 +167,38 @@ static jv conditions(const struct agent *a, const struct state *st)
     return jv_array_append(list, os);
 }
 
+/* The document that says how the device is, as it reports it: fc-apply --device-status takes it. */
+static void add_report(const struct state *st, jv *o, jv status)
+{
+    jv metadata = jv_object();
+
+    json_sets(&metadata, "name", st->device);
+    json_sets(o, "apiVersion", "flightctl.io/v1beta1");
+    json_sets(o, "kind", "Device");
+    json_set(o, "metadata", metadata);
+    json_set(o, "status", jv_copy(status));
+}
+
 int agent_status(struct agent *a, struct err *e)
 {
     struct printer *out;
-    jv o AUTO_JV = jv_object();
+    jv o AUTO_JV = jv_object(), status AUTO_JV = jv_invalid();
+    struct settings settings;
     struct state st;
     int certs AUTO_CLOSE = -1;
 
     a->dry = true;
     if (agent_open(a, false, e) < 0 || state_load(a, &st, e) < 0)
         return -1;
+    if (settings_load(a, SETTINGS_LOCAL, &settings, e) < 0)
+        log_warn("%s", e->msg);
+    else
+        a->settings = &settings;
+    status = status_make(a, &st);
+    a->settings = NULL;
+    settings_free(&settings);
+    if (st.device[0])
+        add_report(&st, &o, status);
     if (a->data_fd >= 0)
         certs = place_open(a->data_fd, "certs", O_RDONLY | O_DIRECTORY, 0);
     json_set(&o, "device", st.device[0] ? jv_string(st.device) : jv_null());
@@ -188,7 +209,7 @@ int agent_status(struct agent *a, struct err *e)
     json_set(&o, "failedVersion", st.failed ? jv_number((double)st.failed) : jv_null());
     json_set(&o, "interrupted", a->data_fd >= 0 && journal_exists(a->data_fd) ? jv_true() :
         jv_false());
-    json_set(&o, "conditions", conditions(a, &st));
+    json_set(&o, "conditions", conditions(&st, status));
     if (st.outcome.reason[0])
         json_sets(&o, "message", st.outcome.message);
     add_last_run(a, &o);

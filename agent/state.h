@@ -24,7 +24,7 @@ struct outcome { /* of the last update, as the condition Updating shows it */
 };
 
 struct state {
-    char device[DEVICE_NAME_LEN]; /* "" until the first enrollment */
+    char device[254];             /* its name; "" until it asks for enrollment or is brought a spec */
     struct version current, desired;
     int64_t failed;               /* version that could not be applied; 0 = none */
     int64_t ready;                /* version whose needs are fetched, and that waits; 0 = none */

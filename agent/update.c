@@ -146,6 +146,8 @@ static int wait_for(const struct agent *a, struct state *st, jv spec, const stru
     struct err store = {0};
     struct opening o;
 
+    if (a->force)
+        return 0;
     if (policy_open(a->root_path, schedule, now_us() / 1000000, &o, e) < 0)
         return err_wrap(e, "spec.updatePolicy.%s", w->key);
     if (o.now)

@@ -9,6 +9,7 @@
 
 #include "base/conf.h"
 #include "net/client.h"
+#include "service/carried.h"
 #include "service/list.h"
 #include "service/preview.h"
 #include "service/remove.h"
@@ -104,6 +105,9 @@ int remote_select(struct remote *r, struct targets *t, struct arena *a, const st
 int remote_apply(struct remote *r, const struct docs *in, size_t n, const struct apply_options *o,
     struct err *e);
 int remote_remove(struct remote *r, const struct targets *t, const struct remove_options *o,
+    struct err *e);
+/* carried.c: as carried_put, but that each report is a request, and told as a change. */
+int remote_carried(struct remote *r, const struct carried *c, const struct apply_options *o,
     struct err *e);
 
 /* --- enroll.c: as target_find and request_decide ---------------------------------------------- */

@@ -69,6 +69,12 @@ int verb_apply(struct session *s, const struct docs *in, size_t n, const struct 
         apply_docs(&s->store, s->store.org, in, n, o, e);
 }
 
+int verb_carried(struct session *s, const struct carried *c, const struct apply_options *o,
+    struct err *e)
+{
+    return s->remote ? remote_carried(s->remote, c, o, e) : carried_put(&s->store, c, o, e);
+}
+
 int verb_remove(struct session *s, const struct targets *t, const struct remove_options *o,
     struct err *e)
 {

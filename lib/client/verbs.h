@@ -7,6 +7,7 @@
 #ifndef FC_CLIENT_VERBS_H
 #define FC_CLIENT_VERBS_H
 
+#include "service/carried.h"
 #include "service/list.h"
 #include "service/preview.h"
 #include "service/remove.h"
@@ -32,6 +33,8 @@ int verb_select(struct session *s, struct targets *t, const struct kind *k,
     const struct selector *sel, struct err *e);                           /* targets_select */
 int verb_apply(struct session *s, const struct docs *in, size_t n, const struct apply_options *o,
     struct err *e);                                                       /* apply_docs */
+int verb_carried(struct session *s, const struct carried *c, const struct apply_options *o,
+    struct err *e);                                                       /* carried_put */
 int verb_remove(struct session *s, const struct targets *t, const struct remove_options *o,
     struct err *e);                                                       /* remove_all */
 int verb_find(struct session *s, const struct kind *k, const char *word, const char **name,

@@ -6,6 +6,7 @@ complete -c fc-apply -s f -l file -r -F -d 'documents: a file, a folder of them,
 complete -c fc-apply -s m -l message -x -d 'why, for the history'
 complete -c fc-apply -s n -l dry-run -d 'say what would change, and change nothing'
 complete -c fc-apply -l atomic -d 'one transaction, of up to 10000 resources'
+complete -c fc-apply -l device-status -d 'store what devices say of themselves (fc-agent status -o json), nothing else'
 complete -c fc-apply -l partial -d 'pass over invalid documents instead of refusing all'
 complete -c fc-apply -l allow-unknown -d 'keep unknown members where the API does'
 complete -c fc-apply -s o -l output -x -a 'json yaml name table wide' -d 'output format (default: table on a terminal, else json)'
