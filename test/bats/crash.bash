@@ -1,39 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2034 # T comes from helpers
-# Commands that are killed at any write to the store: load it behind helpers; crash_teardown before
-# fc_teardown. The test has a function `dump`, which prints what is to be equal in the end.
+# Commands that are killed at any write to the store: load it behind helpers; crash_setup behind
+# fc_setup, crash_teardown before fc_teardown. The test has a function `dump`, which prints what is to be equal in the end.
 
-crash_teardown() {
-    case ${PG_NAME:-} in
-    ?*) psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE IF EXISTS ${PG_NAME}_kept WITH (FORCE)" ;;
+crash_setup() {
+    needs strace strace
+    case $FC_STORE in postgres:*)
+        mkfifo ask told
+        psql -XAtq -d "$FC_STORE" <ask >told 2>&1 3>&- 4>&- &
+        SQL_PID=$!
+        exec {SQL_IN}>ask {SQL_OUT}<told
+        look "SET client_min_messages = error"
     esac
 }
+crash_teardown() {
+    [ -z "${SQL_PID:-}" ] || stop "$SQL_PID"
+}
 
-# Copies of the store as it is; restore brings it back.
+# look STATEMENTS: as store_sql, but on a server by one session for all, since a start takes longer
+# than what a killed command does.
+look() {
+    local line
+
+    case $FC_STORE in
+    sqlite:*) store_sql "$1"; return ;;
+    esac
+    printf '\\o looked\n%s;\n\\o\n\\echo done\n' "$1" >&"$SQL_IN"
+    while read -r line <&"$SQL_OUT" && [ "$line" != done ]; do echo "$line"; done
+    echo "$(<looked)"
+}
+
+# Copies of the store as it is; restore brings it back. On a server these are tables beside its own,
+# since a database takes ten times as long.
 keep() {
     case $FC_STORE in
     sqlite:*) rm -rf kept && mkdir kept && cp fc.db* kept/ ;;
-    *) psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE ${PG_NAME}_kept TEMPLATE $PG_NAME" ;;
+    *)
+        RESTORE=$(look "CREATE SCHEMA kept; $(look "SELECT format('CREATE TABLE kept.%I AS TABLE %I;',
+                relname, relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'");
+            SELECT format('DELETE FROM %I; INSERT INTO %I OVERRIDING SYSTEM VALUE TABLE kept.%I;',
+                relname, relname, relname) FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relkind = 'r';
+            SELECT format('SELECT FROM setval(%L, %s, %L);', schemaname || '.' || sequencename,
+                coalesce(last_value, start_value), last_value IS NOT NULL) FROM pg_sequences") ;;
     esac
 }
 restore() {
     case $FC_STORE in
     sqlite:*) rm -f fc.db* && cp kept/fc.db* . ;;
-    *)
-        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE IF EXISTS $PG_NAME WITH (FORCE)" \
-            -c "CREATE DATABASE $PG_NAME TEMPLATE ${PG_NAME}_kept"
-        ;;
+    *) same "" "$(look "BEGIN; SET LOCAL session_replication_role = replica; $RESTORE COMMIT")" ;;
     esac
 }
 
+# Nobody works on it any more, and it is sound.
 whole() {
     case $FC_STORE in
-    sqlite:*) same ok "$(sqlite3 fc.db 'PRAGMA integrity_check; PRAGMA foreign_key_check')" ;;
+    sqlite:*) same ok "$(look 'PRAGMA integrity_check; PRAGMA foreign_key_check')" ;;
     *) wait_for abandoned ;; # what was sent to the server is done or undone
     esac
 }
 abandoned() {
-    [ "$(store_sql 'SELECT count(*) FROM pg_stat_activity
+    [ "$(look 'SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()')" = 0 ]
 }
 

@@ -11,7 +11,7 @@ load api
 
 setup() {
     fc_setup
-    needs strace strace
+    crash_setup
     fc-store init >/dev/null
     cat >one.json <<'END'
 {"apiVersion": "flightctl.io/v1beta1", "kind": "Fleet", "metadata": {"name": "shops"}, "spec": {"selector": {"matchLabels": {"app": "shop"}}, "template": {"spec": {"config": [{"name": "c", "inline": [{"path": "/etc/x", "content": "one"}]}]}}}}
@@ -27,28 +27,26 @@ teardown() {
 
 # The store without what differs from run to run: times, random names, keys of rows.
 dump() {
-    contents
-    store_sql "SELECT name, rendered FROM device ORDER BY name"
-    store_sql "SELECT hash FROM rendered ORDER BY hash"
-    store_sql "SELECT kind, CASE kind WHEN 3 THEN '' ELSE name END, reason FROM event ORDER BY seq"
+    look "$CONTENTS;
+        SELECT name, rendered FROM device ORDER BY name;
+        SELECT hash FROM rendered ORDER BY hash;
+        SELECT kind, CASE kind WHEN 3 THEN '' ELSE name END, reason FROM event ORDER BY seq"
 }
 
 # And without how it came there.
-contents() {
-    store_sql "SELECT kind, name, generation, owner, labels, spec FROM resource ORDER BY kind, name"
-    store_sql "SELECT r.name, s.version, s.status LIKE '%certificate%' FROM resource r
-        JOIN resource_status s ON s.id = r.id ORDER BY r.kind, r.name"
-    store_sql "SELECT org, kind, key, CASE WHEN key = '@status.certificate' THEN '' ELSE value END, name
-        FROM label ORDER BY 1, 2, 3, 4, 5"
-    store_sql "SELECT name, stale, hash, reported, spec_valid, updated FROM device ORDER BY name"
-    store_sql "SELECT d.name, f.name, a.name, m.state, m.batch FROM device_fleet m
+CONTENTS="SELECT kind, name, generation, owner, labels, spec FROM resource ORDER BY kind, name;
+    SELECT r.name, s.version, s.status LIKE '%certificate%' FROM resource r
+        JOIN resource_status s ON s.id = r.id ORDER BY r.kind, r.name;
+    SELECT org, kind, key, CASE WHEN key = '@status.certificate' THEN '' ELSE value END, name
+        FROM label ORDER BY 1, 2, 3, 4, 5;
+    SELECT name, stale, hash, reported, spec_valid, updated FROM device ORDER BY name;
+    SELECT d.name, f.name, a.name, m.state, m.batch FROM device_fleet m
         JOIN resource d ON d.id = m.device JOIN resource f ON f.id = m.fleet
-        LEFT JOIN resource a ON a.id = m.assigned ORDER BY 1, 2"
-    store_sql "SELECT v.name, o.status, o.batch, o.walk, o.remaining FROM rollout o
-        JOIN resource v ON v.id = o.version ORDER BY 1"
-    store_sql "SELECT queue, type, subject, state FROM task ORDER BY 1, 2, 3, 4"
-    store_sql "SELECT kind, name, generation FROM revision ORDER BY id"
-}
+        LEFT JOIN resource a ON a.id = m.assigned ORDER BY 1, 2;
+    SELECT v.name, o.status, o.batch, o.walk, o.remaining FROM rollout o
+        JOIN resource v ON v.id = o.version ORDER BY 1;
+    SELECT queue, type, subject, state FROM task ORDER BY 1, 2, 3, 4;
+    SELECT kind, name, generation FROM revision ORDER BY id"
 
 @test "fc-apply, killed at each of its writes: new resources" {
     dump >before
@@ -85,7 +83,7 @@ contents() {
     keep
     fc-work drain
     # Rendering and rollout may come in another order then, by way of another version.
-    dump() { contents; }
+    dump() { look "$CONTENTS"; }
     dump >after
     # The first run takes back what was leased, which is due again a while later.
     again() { at_time +2m fc-work drain && at_time +5m fc-work drain; }
@@ -150,7 +148,7 @@ fleet() {
 }
 
 init_on_server() {
-    psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE ${PG_NAME}_kept"
+    RESTORE='DROP SCHEMA public CASCADE; CREATE SCHEMA public;'
     dump >after
     again() { fc-store init || fc-select devices; }
     AGAIN=(again)

@@ -61,20 +61,34 @@ fc_teardown() {
     for file in "$T"/sanitizer/*; do
         [ ! -s "$file" ] || { echo "sanitizer: $file:"; cat "$file"; found=1; }
     done
-    if [ -n "${PG_NAME:-}" ]; then
-        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "DROP DATABASE $PG_NAME WITH (FORCE)" || found=1
-    fi
+    [ -n "${PG_NAME-x}" ] || rm -f "$BATS_FILE_TMPDIR/database" # the test has dropped it
     cd /
     return $found
 }
 
-# pg_database: an empty database of the test's own, in FC_STORE; PG_NAME is its name.
+# pg_database: an empty database in FC_STORE; PG_NAME is its name. The tests of a file follow each
+# other in one: to empty it takes a tenth of what it takes to make it.
 pg_database() {
     pg_cluster || return
-    PG_NAME=t${BASHPID}_$RANDOM$RANDOM
-    psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE $PG_NAME" || return
+    if [ -e "$BATS_FILE_TMPDIR/database" ]; then
+        PG_NAME=$(<"$BATS_FILE_TMPDIR/database")
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d "$PG_NAME" -v ON_ERROR_STOP=1 -c "$EMPTY_DATABASE" >/dev/null
+    else
+        PG_NAME=t${BASHPID}_$RANDOM$RANDOM
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres -c "CREATE DATABASE $PG_NAME" &&
+            echo "$PG_NAME" >"$BATS_FILE_TMPDIR/database"
+    fi || return
     export FC_STORE="postgres://fc@/$PG_NAME?host=$FC_TEST_PG"
 }
+EMPTY_DATABASE="SET client_min_messages = error;
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DO \$\$ DECLARE s name; BEGIN
+        FOR s IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND
+            nspname <> 'information_schema' LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s);
+        END LOOP;
+        CREATE SCHEMA public;
+    END \$\$"
 
 # The cluster of the whole run, or one for this file, which teardown_file stops.
 pg_cluster() {
@@ -83,7 +97,12 @@ pg_cluster() {
     [ -d "$FC_TEST_PG" ] || sh "$TOP/test/postgres.sh" start "$FC_TEST_PG" 3>&- 4>&-
 }
 teardown_file() {
-    [ ! -d "$BATS_FILE_TMPDIR/pg" ] || sh "$TOP/test/postgres.sh" stop "$BATS_FILE_TMPDIR/pg"
+    if [ -d "$BATS_FILE_TMPDIR/pg" ]; then
+        sh "$TOP/test/postgres.sh" stop "$BATS_FILE_TMPDIR/pg"
+    elif [ -e "$BATS_FILE_TMPDIR/database" ]; then
+        psql -XAtq -h "$FC_TEST_PG" -U fc -d postgres \
+            -c "DROP DATABASE $(<"$BATS_FILE_TMPDIR/database") WITH (FORCE)"
+    fi
 }
 
 # store_sql STATEMENT: straight to the tables; columns are printed with | between them.

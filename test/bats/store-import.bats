@@ -10,6 +10,7 @@ load crash
 # An export with all records there are, of a store beside that of the test, which stays empty.
 setup() {
     fc_setup
+    crash_setup
     fc-store init >/dev/null
     SOURCE=sqlite:$T/source.db
     cat >fill.json <<'END2'
@@ -158,7 +159,6 @@ go_on() {
 }
 
 @test "an import of a whole store, killed at its writes" {
-    needs strace strace
     fill
     fc-store export -S "$SOURCE" >few.jsonl
     many few.jsonl >a.jsonl
@@ -171,7 +171,6 @@ go_on() {
 }
 
 @test "an import that is begun anew, killed at its writes" {
-    needs strace strace
     fill
     fc-store export -S "$SOURCE" >few.jsonl
     many few.jsonl >a.jsonl
@@ -201,7 +200,6 @@ apart_or_told() {
 }
 
 @test "an import of one organization, killed at its writes" {
-    needs strace strace
     fill
     fc-store export -S "$SOURCE" --org acme >few.jsonl
     many few.jsonl >a.jsonl
@@ -215,7 +213,6 @@ apart_or_told() {
 }
 
 @test "what a fleet's change had still to do when it was exported is done after the import" {
-    needs strace strace
     fill
     export FC_STORE_KEPT=$FC_STORE FC_STORE=$SOURCE
     jq -nc 'range(1200) | {apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata:
