@@ -36,7 +36,8 @@ static const struct command command = {
     .name = "fc-history",
     .brief = "show and undo what changed",
     .args = "KIND/NAME [REV | REV..REV] | undo KIND/NAME | undo --since TIME",
-    .complete = "!echo undo; fc-select fleets -o name; fc-select devices -o name",
+    .complete = "~undo|device|fleet|enrollmentrequest|certificatesigningrequest|repository|"
+        "resourcesync|organization|authprovider",
     .opts = opts,
 };
 

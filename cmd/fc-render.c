@@ -32,7 +32,7 @@ static const struct command command = {
     .name = "fc-render",
     .brief = "show the specs that devices get",
     .args = "[DEVICE ...]",
-    .complete = "!fc-select devices -o name",
+    .complete = "~device",
     .opts = opts,
 };
 

@@ -31,7 +31,7 @@ static const struct opt step_opts[] = {
     {'m', "message", "REASON", NULL, "why, for the history"}, O_DRY, OPTS_OUTPUT, {0},
 };
 
-#define FLEETS "!fc-select fleets -q .metadata.name -o name"
+#define FLEETS "~fleet"
 enum { PLAN, STATUS, STEP, RETRY };
 static const struct sub subs[] = {
     [PLAN] = {"plan", "[FLEET ...]", FLEETS, "show the batches that a rollout has", plan_opts},

@@ -11,7 +11,7 @@
 enum {
     EVENTS = 100, /* shown when no --limit is given */
     O_LIMIT = OPT_FIRST, O_FLEET, O_OF, O_RENDERED, O_FIELDS, O_AT, O_CONTINUE, O_COUNT, O_SUMMARY,
-    O_ORDER,
+    O_ORDER, O_PREFIX,
 };
 
 static const struct opt opts[] = {
@@ -23,11 +23,12 @@ static const struct opt opts[] = {
     {O_FIELDS, "field-selector", "SELECTOR", "metadata.name=|metadata.owner=|metadata.alias=|"
         "metadata.creationTimestamp>|status.summary.status=|status.updated.status=|reason=|type=",
         "those with these fields: status.updated.status=OutOfDate"},
-    {O_FLEET, "fleet", "NAME", "!fc-select fleets -q .metadata.name -o name",
+    {O_FLEET, "fleet", "NAME", "~fleet",
         "template versions of this fleet"},
     {O_LIMIT, "limit", "N", NULL, "at most so many, 0 for all (default: 0; events: 100)"},
-    {O_OF, "of", "KIND/NAME", NULL, "events of this resource"},
+    {O_OF, "of", "KIND/NAME", "~", "events of this resource"},
     {O_ORDER, "order", "ORDER", "asc|desc", "events: oldest or newest first (default: desc)"},
+    {O_PREFIX, "prefix", "NAME", NULL, "those whose names begin so"},
     {O_RENDERED, "rendered", NULL, NULL, "devices with the spec that they were given"},
     {O_SUMMARY, "summary", NULL, NULL, "only say how many devices are in which state"},
     OPTS_OUTPUT,
@@ -37,7 +38,7 @@ static const struct command command = {
     .name = "fc-select",
     .brief = "show resources",
     .args = "KIND [NAME ...] | KIND/NAME ... | [KIND] -",
-    .complete = "devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
+    .complete = "~devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
         "repositories|resourcesyncs|organizations|authproviders|events|labels",
     .opts = opts,
 };
@@ -195,7 +196,7 @@ static int stream(struct select *s, const char *kind, struct err *e)
     struct stream_query q = {.labels = s->ask.labels, .fields = s->ask.fields,
         .limit = s->q.limit < 0 ? 0 : s->q.limit};
 
-    if (s->q.at || s->ask.of || s->ask.summary || s->q.parent || s->q.token || s->q.oldest ||
+    if (s->q.at || s->q.prefix || s->ask.of || s->ask.summary || s->q.parent || s->q.token || s->q.oldest ||
         s->q.view & VIEW_RENDERED)
         return err_set(e, FC_USAGE, "of a stream only selectors, --limit and --count pick");
     if (kind && !(s->q.kind = q.kind = kind_parse(kind, e)))
@@ -269,6 +270,7 @@ int main(int argc, char **argv)
             if (!s.q.oldest && strcmp(o.arg, "desc") != 0)
                 opt_usage(&o, "--order %s: must be asc or desc", o.arg);
             break;
+        case O_PREFIX: s.q.prefix = o.arg; break;
         case O_RENDERED: s.q.view |= VIEW_RENDERED; break;
         case O_SUMMARY: s.ask.summary = true; break;
         case OPT_OUTPUT: s.format = o.arg; break;
@@ -276,7 +278,7 @@ int main(int argc, char **argv)
         }
     }
     if (!o.argc)
-        opt_usage(&o, "which kind? One of %s", command.complete);
+        opt_usage(&o, "which kind? One of %s", command.complete + 1);
     rc = run(&s, &o, &e);
     if (rc < 0)
         log_err(&e);

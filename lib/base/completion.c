@@ -38,6 +38,31 @@ static void put_list(const char *s)
         putchar(*s == '|' ? ' ' : *s);
 }
 
+/* Does anything complete names of resources? */
+static bool wants_names(const struct command *cmd)
+{
+    bool wants = cmd->complete && *cmd->complete == '~';
+
+    for (const struct opt *o = cmd->opts; o && o->id; o++)
+        wants = wants || (o->complete && *o->complete == '~');
+    for (const struct sub *s = cmd->subs; s && s->name; s++) {
+        wants = wants || (s->complete && *s->complete == '~');
+        for (const struct opt *o = s->opts; o && o->id; o++)
+            wants = wants || (o->complete && *o->complete == '~');
+    }
+    return wants;
+}
+
+/* The arguments of a shell's function of names: 'KINDS' or '' 'KIND'. */
+static void put_names_of(const char *complete)
+{
+    bool one = complete[1] && !strchr(complete, '|');
+
+    fputs(one ? "\"\" \"" : "\"", stdout);
+    put_list(complete + 1);
+    putchar('"');
+}
+
 /* The subcommand's options, the command's and the common ones; each: called for one option. */
 static void each_opt(const struct command *cmd, const struct sub *sub,
     void (*each)(const struct command *cmd, const struct sub *sub, const struct opt *o))
@@ -74,6 +99,24 @@ static bool word_seen(const struct command *cmd, const struct sub *s)
 
 /* --- bash --------------------------------------------------------------------------------- */
 
+/* Names of the store that is configured: some, of those that begin as the word does. What is no kind
+ * (status 2) has none: another operand may. */
+static const char bash_some_names[] =
+    "# KINDS [KIND]: KIND, KIND/NAME and NAME after KIND, or NAME of the one\n"
+    "_fc_names()\n{\n"
+    "    local kind=${2:-${given%% *}} name=$cur before= found= rc=2 i\n\n"
+    "    if [[ -z $2 && $cur == */* ]]; then\n"
+    "        kind=${cur%%/*} name=${cur#*/} before=${cur%%/*}/\n"
+    "    elif [[ -z $1$2 ]]; then\n"
+    "        kind=\n"
+    "    fi\n"
+    "    if [[ $kind ]]; then\n"
+    "        found=$(fc-select \"$kind\" --prefix \"$name\" --limit 100 -o name 2>/dev/null)\n"
+    "        rc=$?\n"
+    "    fi\n"
+    "    for i in $found; do COMPREPLY+=(\"$before${i#*/}\"); done\n"
+    "    ((rc != 2)) || mapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$cur\")\n}\n";
+
 static void bash_action(const char *complete)
 {
     if (!complete)
@@ -81,7 +124,10 @@ static void bash_action(const char *complete)
     else if (!strcmp(complete, "file") || !strcmp(complete, "dir"))
         printf("compopt -o filenames; mapfile -t COMPREPLY < <(compgen -%c -- \"$cur\")",
             *complete);
-    else if (*complete == '!')
+    else if (*complete == '~') {
+        fputs("_fc_names ", stdout);
+        put_names_of(complete);
+    } else if (*complete == '!')
         printf("while IFS= read -r i; do [[ $i == \"$cur\"* ]] && COMPREPLY+=(\"$i\"); done "
             "< <(%s 2>/dev/null)", complete + 1);
     else {
@@ -155,14 +201,17 @@ static void print_bash(const struct command *cmd)
 {
     char *id AUTO_FREE = identifier(cmd->name);
 
-    printf("# bash completion of %s\n_%s()\n{\n"
+    printf("# bash completion of %s\n", cmd->name);
+    if (wants_names(cmd))
+        fputs(bash_some_names, stdout);
+    printf("_%s()\n{\n"
         "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
         "sub= given= options= operands= i\n\n"
         "    if [[ $cur == = ]]; then\n        cur=\n"
         "    elif [[ $prev == = ]]; then\n        prev=${COMP_WORDS[COMP_CWORD-2]}\n    fi\n"
         "    COMPREPLY=()\n"
         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-        "        case ${COMP_WORDS[i]} in\n", cmd->name, id);
+        "        case ${COMP_WORDS[i]} in\n", id);
     each_opt(cmd, NULL, bash_skip);
     fputs("        -*|=) ;;\n        *) given+=\"${given:+ }${COMP_WORDS[i]}\" ;;\n"
         "        esac\n    done\n", stdout);
@@ -195,6 +244,26 @@ static void print_bash(const struct command *cmd)
 
 /* --- zsh ---------------------------------------------------------------------------------- */
 
+static const char zsh_some_names[] =
+    "# KINDS [KIND]: KIND, KIND/NAME and NAME after KIND, or NAME of the one\n"
+    "_fc_names()\n{\n"
+    "    local kind=$2 name=$PREFIX before= rc=2\n"
+    "    local -a found\n\n"
+    "    if [[ -z $2 && $PREFIX == */* ]]; then\n"
+    "        kind=${PREFIX%%/*} name=${PREFIX#*/} before=${PREFIX%%/*}/\n"
+    "    elif [[ -z $2 && -n $1 && ${line[1]} != $PREFIX* ]]; then\n"
+    "        kind=${line[1]}\n"
+    "    fi\n"
+    "    if [[ -n $kind ]]; then\n"
+    "        found=(${(f)\"$(fc-select $kind --prefix \"$name\" --limit 100 -o name 2>/dev/null)\"})\n"
+    "        rc=$?\n"
+    "    fi\n"
+    "    if ((${#found})); then\n"
+    "        compadd -- $before${^found#*/}\n"
+    "    elif ((rc == 2)); then\n"
+    "        compadd -- ${=1}\n"
+    "    fi\n}\n";
+
 static void zsh_action(const char *complete)
 {
     if (!complete)
@@ -203,7 +272,11 @@ static void zsh_action(const char *complete)
         fputs("_files", stdout);
     else if (!strcmp(complete, "dir"))
         fputs("_files -/", stdout);
-    else if (*complete == '!') {
+    else if (*complete == '~') {
+        fputs("{_fc_names ", stdout);
+        put_names_of(complete);
+        putchar('}');
+    } else if (*complete == '!') {
         fputs("{compadd -- ${(f)\"$(", stdout);
         put_quoted(complete + 1, ":");
         fputs(" 2>/dev/null)\"}}", stdout);
@@ -292,7 +365,10 @@ static void zsh_describe(const struct command *cmd, const char *after, size_t n)
 
 static void print_zsh(const struct command *cmd)
 {
-    printf("#compdef %s\n_%s()\n{\n", cmd->name, cmd->name);
+    printf("#compdef %s\n", cmd->name);
+    if (wants_names(cmd))
+        fputs(zsh_some_names, stdout);
+    printf("_%s()\n{\n", cmd->name);
     if (cmd->subs) {
         fputs("    local -a subs\n    local i\n    for ((i = 2; i < CURRENT; i++)); do\n"
             "        case ${words[i]} in\n", stdout);
@@ -334,7 +410,33 @@ static void print_zsh(const struct command *cmd)
 
 /* --- fish --------------------------------------------------------------------------------- */
 
-static void fish_action(const char *complete, bool argument)
+static const char fish_some_names[] =
+    "# KINDS [KIND]: KIND, KIND/NAME and NAME after KIND, or NAME of the one\n"
+    "function __%s_names\n"
+    "    set -l name (commandline -ct)\n"
+    "    set -l kind $argv[2]\n"
+    "    set -l before ''\n"
+    "    if test -z \"$kind\"; and string match -q '*/*' -- $name\n"
+    "        set -l parts (string split -m 1 / -- $name)\n"
+    "        set kind $parts[1]\n"
+    "        set name $parts[2]\n"
+    "        set before $kind/\n"
+    "    else if test -z \"$kind\"; and test -n \"$argv[1]\"\n"
+    "        set kind (__%s_operands)[1]\n"
+    "    end\n"
+    "    set -l found\n"
+    "    set -l rc 2\n"
+    "    if test -n \"$kind\"\n"
+    "        set found (fc-select $kind --prefix \"$name\" --limit 100 -o name 2>/dev/null)\n"
+    "        set rc $status\n"
+    "    end\n"
+    "    if set -q found[1]\n"
+    "        string replace -r '^[^/]*/' \"$before\" -- $found\n"
+    "    else if test $rc = 2\n"
+    "        string split -n ' ' -- $argv[1]\n"
+    "    end\nend\n";
+
+static void fish_action(const struct command *cmd, const char *complete, bool argument)
 {
     if (!complete)
         fputs(argument ? " -x" : " -f", stdout);
@@ -344,7 +446,13 @@ static void fish_action(const char *complete, bool argument)
         printf(" %s -a '(__fish_complete_directories)'", argument ? "-x" : "-f");
     else {
         printf(" %s -a '", argument ? "-x" : "-f");
-        if (*complete == '!') {
+        if (*complete == '~') {
+            char *id AUTO_FREE = identifier(cmd->name);
+
+            printf("(__%s_names ", id);
+            put_names_of(complete);
+            putchar(')');
+        } else if (*complete == '!') {
             putchar('(');
             put_quoted(complete + 1, "\\");
             fputs(" 2>/dev/null)", stdout);
@@ -384,7 +492,7 @@ static void fish_option(const struct command *cmd, const struct sub *sub, const 
     if (o->name)
         printf(" -l %s", o->name);
     if (o->arg)
-        fish_action(o->complete, true);
+        fish_action(cmd, o->complete, true);
     fish_description(o->help);
 }
 
@@ -422,17 +530,20 @@ static void print_fish(const struct command *cmd)
     char *id AUTO_FREE = identifier(cmd->name);
 
     printf("# fish completion of %s\n", cmd->name);
+    if (cmd->subs || wants_names(cmd))
+        fish_functions(cmd, id);
+    if (wants_names(cmd))
+        printf(fish_some_names, id, id);
     for (const struct opt *o = cmd->opts; o && o->id; o++)
         fish_option(cmd, NULL, o);
     for (const struct opt *o = opt_common; o->id; o++)
         fish_option(cmd, NULL, o);
     if (!cmd->subs) {
         printf("complete -c %s", cmd->name);
-        fish_action(cmd->complete, false);
+        fish_action(cmd, cmd->complete, false);
         putchar('\n');
         return;
     }
-    fish_functions(cmd, id);
     printf("complete -c %s -f\n", cmd->name);
     for (const struct sub *s = cmd->subs; s->name; s++) {
         size_t first = strcspn(s->name, " ");
@@ -451,7 +562,7 @@ static void print_fish(const struct command *cmd)
             fish_option(cmd, s, o);
         if (s->complete) {
             fish_condition(cmd, '+', s->name, (int)strlen(s->name));
-            fish_action(s->complete, false);
+            fish_action(cmd, s->complete, false);
             putchar('\n');
         }
     }

@@ -12,13 +12,15 @@
 #include "base/conf.h"
 #include "base/err.h"
 
-/* What completes an argument: a file, a folder, a fixed list "a|b|c", or what a command prints
- * ("!fc-select -o name devices": run by the shell's completion function). NULL: nothing. */
+/* What completes an argument: a file, a folder, a fixed list "a|b|c", the names of resources of a
+ * kind ("~device"), of the kinds in a list ("~device|fleet", as KIND NAME or KIND/NAME) or of any
+ * kind ("~", as KIND/NAME), or what a command prints ("!fc-sign token list -o name": run by the
+ * shell's completion function). NULL: nothing. */
 struct opt {
     int id;           /* the short letter, or 256 and up for an option without one */
     const char *name; /* long name without dashes, or NULL */
     const char *arg;  /* name of the argument in the usage text, or NULL if it takes none */
-    const char *complete; /* "file", "dir", "a|b|c", "!command", or NULL */
+    const char *complete; /* "file", "dir", "a|b|c", "~...", "!command", or NULL */
     const char *help; /* what it does, a few words; defaults included */
 };
 

@@ -8,6 +8,7 @@
 #include "client/span.h"
 
 static const char no_past[] = "--at works on a store of its own, not through an API";
+static const char no_prefix[] = "--prefix works on a store of its own, not through an API";
 
 /* --- one -------------------------------------------------------------------------------------- */
 
@@ -250,8 +251,8 @@ int remote_list(struct remote *r, struct arena *a, const struct list_query *q, l
     int rc;
 
     *out = (struct list_page){0};
-    if (q->at || (children && q->token))
-        rc = err_set(e, FC_USAGE, "%s", q->at ? no_past :
+    if (q->at || q->prefix || (children && q->token))
+        rc = err_set(e, FC_USAGE, "%s", q->at ? no_past : q->prefix ? no_prefix :
             "--continue goes with --fleet through an API");
     else if (q->of && !is_dns_subdomain(q->of_name))
         rc = 0; /* nothing has such a name */

@@ -43,6 +43,9 @@ int list_check(const struct list_query *q, const struct list_words *w, struct er
         {w->named && page, "--count, --summary and --continue go without names"},
         {k->flags & KIND_CATALOG && (page || q->at),
             "--at, --count, --summary and --continue go without labels"},
+        {q->prefix && (w->named || page || q->at || q->parent || k->flags & (KIND_LOG | KIND_CATALOG)),
+            "--prefix goes with resources, without names, --at, --count, --summary, --continue and "
+            "--fleet"},
         {q->parent && !(k->flags & KIND_CHILD), "--fleet goes with templateversions"},
         {q->at && q->view & VIEW_RENDERED,
             "--at goes without --rendered: it shows what users wrote"},
@@ -258,6 +261,28 @@ static int list_resources(struct store *s, struct arena *a, const struct list_qu
     return 0;
 }
 
+/* Names that begin alike follow each other. */
+static int list_prefix(struct store *s, const struct list_query *q, list_each *each, void *ctx,
+    struct err *e)
+{
+    struct buf text AUTO_BUF = BUF_INIT;
+    struct res_query l = resources_of(q);
+    size_t n = strlen(q->prefix);
+    struct res_iter *it;
+    struct res r;
+    int rc;
+
+    l.from = q->prefix;
+    l.limit = q->limit;
+    if (res_list(s, &l, &it, e) < 0)
+        return -1;
+    while ((rc = res_next(it, &r, e)) == 1 && strncmp(r.name, q->prefix, n) == 0 &&
+        (rc = one_resource(s, q, &r, &text, each, ctx, e)) == 0)
+        ;
+    res_list_end(it);
+    return rc < 0 ? -1 : 0;
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 struct events {
@@ -362,6 +387,8 @@ int list_read(struct store *s, struct arena *a, const struct list_query *q, list
     *out = (struct list_page){0};
     if (q->at)
         return list_past(s, q, each, ctx, out, e);
+    if (q->prefix)
+        return list_prefix(s, q, each, ctx, e);
     if (digest(s, a, q, list, e) < 0)
         return -1;
     if ((q->kind->flags & KIND_LOG ? list_events : list_resources)(s, a, q, list, each, ctx, out,

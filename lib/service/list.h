@@ -15,6 +15,7 @@ struct list_query {
     const struct kind *of;  /* events: of this object, with its name; or NULL */
     const char *of_name;
     bool oldest;            /* events: the oldest first */
+    const char *prefix;     /* resources: what their names begin with, in one page; or NULL */
     const char *token;      /* where to go on, or NULL */
     int64_t limit;          /* 0: all */
     unsigned view;          /* VIEW_* */

@@ -1,11 +1,4 @@
 # fish completion of fc-enroll
-complete -c fc-enroll -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
-complete -c fc-enroll -s C -l config -r -F -d 'read this configuration file only'
-complete -c fc-enroll -l org -x -d 'organization (default: FC_ORG, then the default one)'
-complete -c fc-enroll -s h -l help -d 'show this text'
-complete -c fc-enroll -s v -l verbose -d 'say more on stderr; may be repeated'
-complete -c fc-enroll -l version -d 'show the version'
-complete -c fc-enroll -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 function __fc_enroll_operands
     set -l skip 0
     for w in (commandline -opc)[2..-1]
@@ -34,6 +27,13 @@ function __fc_enroll_at
         test $have[$i] = $want[$i]; or return 1
     end
 end
+complete -c fc-enroll -s S -l store -r -F -d 'store: sqlite:PATH, postgres://... or https://... (default: FC_STORE, then the configuration)'
+complete -c fc-enroll -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-enroll -l org -x -d 'organization (default: FC_ORG, then the default one)'
+complete -c fc-enroll -s h -l help -d 'show this text'
+complete -c fc-enroll -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-enroll -l version -d 'show the version'
+complete -c fc-enroll -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 complete -c fc-enroll -f
 complete -c fc-enroll -n '__fc_enroll_at = ' -a list -d 'show the requests'
 complete -c fc-enroll -n '__fc_enroll_at + list' -l pending -d 'only those that wait for a decision'

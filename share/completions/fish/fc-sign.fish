@@ -1,10 +1,4 @@
 # fish completion of fc-sign
-complete -c fc-sign -s C -l config -r -F -d 'read this configuration file only'
-complete -c fc-sign -l state -x -a '(__fish_complete_directories)' -d 'folder of the state (default: FC_STATE, then the configuration)'
-complete -c fc-sign -s h -l help -d 'show this text'
-complete -c fc-sign -s v -l verbose -d 'say more on stderr; may be repeated'
-complete -c fc-sign -l version -d 'show the version'
-complete -c fc-sign -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 function __fc_sign_operands
     set -l skip 0
     for w in (commandline -opc)[2..-1]
@@ -33,6 +27,12 @@ function __fc_sign_at
         test $have[$i] = $want[$i]; or return 1
     end
 end
+complete -c fc-sign -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-sign -l state -x -a '(__fish_complete_directories)' -d 'folder of the state (default: FC_STATE, then the configuration)'
+complete -c fc-sign -s h -l help -d 'show this text'
+complete -c fc-sign -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-sign -l version -d 'show the version'
+complete -c fc-sign -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 complete -c fc-sign -f
 complete -c fc-sign -n '__fc_sign_at = ' -a ca -d ''
 complete -c fc-sign -n '__fc_sign_at = ca' -a init -d 'make the authority\'s key and certificate'

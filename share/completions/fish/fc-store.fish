@@ -1,10 +1,4 @@
 # fish completion of fc-store
-complete -c fc-store -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
-complete -c fc-store -s C -l config -r -F -d 'read this configuration file only'
-complete -c fc-store -s h -l help -d 'show this text'
-complete -c fc-store -s v -l verbose -d 'say more on stderr; may be repeated'
-complete -c fc-store -l version -d 'show the version'
-complete -c fc-store -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 function __fc_store_operands
     set -l skip 0
     for w in (commandline -opc)[2..-1]
@@ -33,6 +27,12 @@ function __fc_store_at
         test $have[$i] = $want[$i]; or return 1
     end
 end
+complete -c fc-store -s S -l store -r -F -d 'store: sqlite:PATH or postgres://... (default: FC_STORE, then the configuration)'
+complete -c fc-store -s C -l config -r -F -d 'read this configuration file only'
+complete -c fc-store -s h -l help -d 'show this text'
+complete -c fc-store -s v -l verbose -d 'say more on stderr; may be repeated'
+complete -c fc-store -l version -d 'show the version'
+complete -c fc-store -l completion -x -a 'bash zsh fish' -d 'print the completion for a shell'
 complete -c fc-store -f
 complete -c fc-store -n '__fc_store_at = ' -a init -d 'make an empty store'
 complete -c fc-store -n '__fc_store_at = ' -a migrate -d 'bring the store of an earlier version forward'
