@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "fleet/summary.h"
 #include "monitor.h"
 #include "sysinfo.h"
 #include "txn.h"
@@ -37,6 +38,31 @@ static jv conditions(const struct state *st)
 {
     return add_condition(add_condition(jv_array(), "Updating", state_updating(&st->outcome),
         &st->outcome), "DeviceDecommissioning", true, &st->leaving);
+}
+
+static void set_judged(jv *s, const char *key, const char *status, const char *info)
+{
+    jv o = one("status", status);
+
+    if (info && *info)
+        json_sets(&o, "info", info);
+    json_set(s, key, o);
+}
+
+/* As a server would judge that had just heard of it, by the same function; what only a server can
+ * know is left to it. */
+static void judge(const struct state *st, jv *s)
+{
+    const struct summary_in in = {.status = *s, .last_seen = 1, .rendered = st->desired.number,
+        .reported = st->current.number, .fleets_current = true, .spec_valid = true};
+    struct summary out;
+
+    summarize(&in, in.last_seen, &out);
+    set_judged(s, "summary", out.summary, out.summary_info);
+    if (st->desired.number)
+        set_judged(s, "updated", out.updated, out.updated_info);
+    if (st->leaving.reason[0])
+        set_judged(s, "lifecycle", out.lifecycle, NULL);
 }
 
 jv status_sample(const struct agent *a, const struct state *st)
@@ -80,5 +106,6 @@ jv status_make(const struct agent *a, const struct state *st)
     for (i = 0; controllers[i]; i++)
         if (controllers[i]->status)
             controllers[i]->status(a, &s);
+    judge(st, &s);
     return s;
 }

@@ -228,3 +228,42 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
     same "" "$(cat second.log)"
     [ ! -e d1/run/flightctl/kick ]
 }
+
+@test "a clock of 1970 or 2100 changes nothing, and the right one goes on" {
+    with_device d1
+    give "$(files "$(file /etc/a 1)")"
+    run_agent d1
+    give "$(files "$(file /etc/a 2)")"
+    before=$(picture d1)
+    for clock in '1970-01-01 00:00:30' '2100-01-01 00:00:00'; do
+        expect 5 at_time "$clock" run_agent d1
+        has "$stderr" "clock"
+        same "$before" "$(picture d1)"
+        expect 0 at_time "$clock" fc-agent --root d1 status
+        # Without a server: what was changed is repaired, times or not.
+        echo x >d1/etc/a
+        expect 5 at_time "$clock" run_agent d1
+        has "$stderr" "drift: repaired at ${clock%% *}T"
+        same 1 "$(cat d1/etc/a)"
+        before=$(picture d1)
+    done
+    expect 0 run_agent d1
+    same 2 "$(cat d1/etc/a)"
+    expect 0 run_agent d1
+    same "" "$stderr"
+    no_temporaries d1
+}
+
+@test "the report says of itself what a server would" {
+    with_device d1
+    judged() { known d1 '.status | "\(.summary.status) \(.updated.status) \(.lifecycle.status) \(.integrity.status)"'; }
+    same "Online UpToDate Unknown Unknown" "$(judged)"
+    give "$(files "$(file /proc/x 1)")"
+    expect 1 run_agent d1
+    same "Online OutOfDate Unknown Unknown" "$(judged)"
+    has "$(known d1 .status.updated.info)" ": version 2: /proc/x: "
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    expect 0 run_agent d1
+    same "Online Updating Unknown Unknown" "$(judged)"
+    same "$(known d1 .status.updated.status)" "$(reported .status.updated.status)"
+}
