@@ -176,12 +176,12 @@ END
 @test "a run that finishes or takes back an update, killed at each call too" {
     furnish
     cp -a d1 start
-    # Just before the commit is written, and just behind it.
+    # Just before the commit is written, and just behind it: a run begins with taking a kick away.
     traced -o trace -e "trace=fdatasync"
     [ "$(grep -c fdatasync trace)" -eq 2 ]
     # What comes after the journal is gone is an update like any other.
     until='"journal", 0' least=10
-    for when in fdatasync:signal=KILL:when=2 unlinkat:signal=KILL:when=1; do
+    for when in fdatasync:signal=KILL:when=2 unlinkat:signal=KILL:when=2; do
         rm -r d1
         cp -a start d1
         expect 137 traced -o /dev/null -e "inject=$when"
