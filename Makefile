@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make [all|check|install|uninstall|account|completions|bench|bench-full|fuzz|fuzz-run|clean]
-#      [SAN=1] [PREFIX=/usr/local] [DESTDIR=] [V=1]
+#      [SAN=1] [PREFIX=/usr/local] [DESTDIR=] [STRIP=strip] [V=1]
 # all          commands and modules, in build/ (build-san/ with SAN=1)
 # check        the tests with what is built; `sh test/run.sh` builds and runs everything
 # account      the system accounts of the agent's network half and the server, as install does
@@ -155,6 +155,8 @@ completions: $(PROGRAMS)
 		$(BUILD)/bin/$$c --completion fish >$(COMPLETIONS)/fish/$$c.fish; \
 	done
 
+# What is installed has no symbols for a debugger: devices are small. STRIP=: keeps them.
+STRIP ?= strip
 # FILE:MODE:TARGET. Units name the commands by @bindir@.
 INSTALLED = \
 	$(foreach c,$(COMMANDS),$(BUILD)/bin/$(c):755:$(bindir)/$(c) \
@@ -173,7 +175,10 @@ install: all
 	$(Q)set -e; for i in $(INSTALLED); do \
 		from=$${i%%:*}; to=$(DESTDIR)$${i##*:}; mode=$${i#*:}; \
 		install -D -m $${mode%%:*} $$from $$to; \
-		case $$from in share/systemd/*) sed -i 's|@bindir@|$(bindir)|g' $$to ;; esac; \
+		case $$from in \
+		share/systemd/*) sed -i 's|@bindir@|$(bindir)|g' $$to ;; \
+		$(BUILD)/bin/*) $(STRIP) $$to ;; \
+		esac; \
 	done
 	$(Q)if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory account; fi
 

@@ -18,7 +18,8 @@ make_in() { make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/root" "$@"; }
     for c in "$BUILD"/bin/fc-*; do
         c=${c##*/}
         [ "$(stat -c %a "bin/$c")" = 755 ]
-        cmp "$BUILD/bin/$c" "bin/$c"
+        strip -o "$T/stripped" "$BUILD/bin/$c"
+        cmp "$T/stripped" "bin/$c"
         [ -s "share/bash-completion/completions/$c" ]
         [ -s "share/zsh/site-functions/_$c" ]
         [ -s "share/fish/vendor_completions.d/$c.fish" ]

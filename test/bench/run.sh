@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what the project promises, side by side with its measure in the same run, and prints one
 # JSON document a measurement.
-#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [parked] [list] [connections] [cgi]
-#          [fleet]                          all of them by default
+#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [update] [size] [parked] [list]
+#          [connections] [cgi] [fleet]      all of them by default
 # Status 1 if an answer was wrong or a promise is not kept. Use `make bench`, which builds first.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,11 +12,11 @@ build=build
 while getopts b:h o; do
     case $o in
     b) build=$OPTARG ;;
-    *) sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
+    *) sed -n '3,7s/^# \{0,1\}//p' "$0" >&2; [ "$o" = h ] && exit 0; exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- start polls agent parked list connections cgi fleet
+[ $# -gt 0 ] || set -- start polls agent update size parked list connections cgi fleet
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 bench=$build/bench
 PATH=$build/bin:$PATH:/usr/sbin
@@ -26,6 +26,8 @@ CONNECTIONS=64  # kept alive
 SECONDS_EACH=6  # a measurement of polls; three of either server, by turns
 STARTS=300      # runs of each command
 RUNS=40         # of the agent and of curl
+FILES=200       # of an update
+UPDATES=7       # and as many of the minimal program
 CHANGES=9       # that waiting agents hear of
 LISTS=1000      # of 100 devices each
 HANDSHAKES=500  # at either server, three times
@@ -171,7 +173,10 @@ serve_tls() {
     pids="$pids $api"
 }
 
-bench_agent() {
+# one_agent: a device that is enrolled, once. Sets agent, the command of a run, name and port.
+agent=
+one_agent() {
+    [ -z "$agent" ] || return 0
     note "an agent"
     fc-sign server -f -o "$FC_STATE/server" localhost 127.0.0.1 >/dev/null
     account=--no-split
@@ -185,10 +190,17 @@ bench_agent() {
     name=$(fc-enroll list -o name | sed 's|.*/||')
     [ -n "$name" ] || fail "the agent did not ask for enrollment: $(cat "$T/agent.log")"
     fc-enroll approve "$name" >/dev/null
-    echo '{"apiVersion":"flightctl.io/v1beta1","kind":"Device","metadata":{"name":"'"$name"'"},
-        "spec":{"config":[{"name":"a","inline":[{"path":"/etc/motd","content":"hello"}]}]}}' |
-        fc-apply -f - >/dev/null
+}
+# give_device FILES: a new version for it, with these files (a JSON array).
+give_device() {
+    printf '{"apiVersion":"flightctl.io/v1beta1","kind":"Device","metadata":{"name":"%s"},
+        "spec":{"config":[{"name":"a","inline":%s}]}}' "$name" "$1" | fc-apply -f - >/dev/null
     fc-work drain >/dev/null
+}
+
+bench_agent() {
+    one_agent
+    give_device '[{"path":"/etc/motd","content":"hello"}]'
     for try in 1 2 3; do $agent; fc-work drain >/dev/null; done
     [ "$(cat "$T/device/etc/motd")" = hello ] || fail "the agent did not write its file"
     version=$(fc-select "device/$name" -o json |
@@ -203,6 +215,45 @@ bench_agent() {
         "https://localhost:$port/api/v1/devices/$name/rendered?knownRenderedVersion=$version" |
         jq -c '.cpu_more_ms = ((.a.cpu_ms - .b.cpu_ms) * 1000 | round / 1000)' | tee "$T/agent.json")"
     promise agent-memory '.a.max_rss_kib' '<= 15360' "$(cat "$T/agent.json")"
+}
+
+# An update of many files, from the poll to the report, against their bare writing.
+bench_update() {
+    one_agent
+    note "updates"
+    size=4000
+    : >"$T/update.a"
+    : >"$T/update.b"
+    try=0
+    while [ $try -lt $UPDATES ]; do
+        try=$((try + 1))
+        give_device "$(jq -cn --argjson n $FILES --argjson size $size --arg mark "$try" '[range($n) |
+            {path: "/etc/many/f\(.)", content: ($mark + "x" * ($size - 1))}]')"
+        start=$(date +%s%N)
+        $agent 2>"$T/agent.log" || fail "update $try: $(cat "$T/agent.log")"
+        middle=$(date +%s%N)
+        "$bench/files" "$T/files" $FILES $size || fail "files: see above"
+        end=$(date +%s%N)
+        [ "$(cat "$T"/device/etc/many/* | grep -o '[0-9]x' | sort | uniq -c | xargs)" = "$FILES ${try}x" ] ||
+            fail "the agent did not write the files of update $try"
+        rm -r "$T/files"
+        echo $(((middle - start) / 1000)) >>"$T/update.a"
+        echo $(((end - middle) / 1000)) >>"$T/update.b"
+        $agent 2>"$T/agent.log" || fail "after update $try: $(cat "$T/agent.log")"
+    done
+    promise update '.agent_ms / .minimal_ms * 1000 | round / 1000' '<= 2' "$(jq -n -c \
+        --slurpfile a "$T/update.a" --slurpfile b "$T/update.b" --argjson files $FILES \
+        'def median: sort | .[length / 2 | floor] / 1000;
+        {files: $files, agent_ms: ($a | median), minimal_ms: ($b | median)}')"
+}
+
+# What make install puts on a device for the agent, with its modules and manual.
+bench_size() {
+    make -s BUILD="$build" DESTDIR="$T/installed" install
+    find "$T/installed" -type f \( -name 'fc-agent*' -o -name '_fc-agent' -o -name fc_curl.so -o \
+        -name fc_identity.so -o -name fc_yaml.so \) -printf '{"name":"%f","bytes":%s}\n' >"$T/size"
+    promise size '.kib' '<= 1024' "$(jq -s -c '{kib: (map(.bytes) | add / 1024 | round),
+        program_kib: (map(select(.name == "fc-agent") | .bytes) | max / 1024 | round)}' "$T/size")"
 }
 
 # One process, and agents that wait in it, each with a connection of its own.
@@ -387,7 +438,7 @@ bench_fleet() {
 
 for part; do
     case $part in
-    start | polls | agent | parked | list | connections | cgi | fleet) "bench_$part" ;;
+    start | polls | agent | update | size | parked | list | connections | cgi | fleet) "bench_$part" ;;
     *) fail "$part: no such measurement" ;;
     esac
 done
