@@ -15,8 +15,8 @@
 #include "base/text.h"
 
 enum {
-    CACHE_SETS = 8192,         /* identities that are kept: 4 times this many, */
-    CACHE_WAYS = 4,            /* so that 10,000 devices fit with hardly a collision */
+    CACHE_SETS = 2048,         /* identities that are kept: 16 times this many; of 10,000 devices */
+    CACHE_WAYS = 16,           /* none finds its set full, who would be verified again and again */
     CERT_MAX = 16384,          /* bytes of a certificate as it arrives; chains are not sent */
     BUNDLE_MAX = 1 << 20,      /* bytes of the CA bundle */
     TRUSTED_MAX = 16,          /* configured user ids, addresses */
@@ -24,10 +24,14 @@ enum {
 };
 
 struct entry {
-    uint64_t hash;
-    char *cert;
     size_t len;
     struct identity id;
+    char cert[];
+};
+
+struct set {
+    uint64_t hash[CACHE_WAYS]; /* of the certificates, beside each other: all are looked at */
+    struct entry *entry[CACHE_WAYS]; /* NULL: none */
 };
 
 struct authn_cert {
@@ -44,8 +48,8 @@ struct authn_cert {
     size_t naddr;
     unsigned turn;                      /* which way is replaced next */
     bool used[CACHE_SETS];              /* sets with an entry: to look at the others costs their
-                                           memory, 24 MB, which one request need not have */
-    struct entry cache[CACHE_SETS][CACHE_WAYS];
+                                           memory, 512 KiB, which one request need not have */
+    struct set cache[CACHE_SETS];
 };
 
 static int parse_uids(struct authn_cert *n, const char *list, struct err *e)
@@ -117,7 +121,7 @@ void authn_cert_free(struct authn_cert *n)
         return;
     for (i = 0; i < CACHE_SETS; i++)
         for (k = 0; n->used[i] && k < CACHE_WAYS; k++)
-            free(n->cache[i][k].cert);
+            free(n->cache[i].entry[k]);
     if (n->trust)
         n->crypto->trust_close(n->trust);
     if (n->verified >= 0)
@@ -329,8 +333,9 @@ static int verify(struct authn_cert *n, const struct call *c, const char *cert, 
 
 /* The identity of a certificate that was not seen before; kept in the cache. */
 static int recognize(struct authn_cert *n, struct call *c, const char *cert, size_t len,
-    bool encoded, struct entry *slot, int *status, struct err *e)
+    bool encoded, struct set *set, size_t way, int *status, struct err *e)
 {
+    struct entry *entry;
     struct cert_info info;
     struct identity id;
 
@@ -338,20 +343,21 @@ static int recognize(struct authn_cert *n, struct call *c, const char *cert, siz
         to_identity(c->s, &info, &id, status, e) < 0)
         return -1;
     sha256_hex(cert, len, id.key);
-    free(slot->cert);
-    slot->hash = hash_of(cert, len);
-    slot->cert = xmalloc(len);
-    memcpy(slot->cert, cert, len);
-    slot->len = len;
-    slot->id = id;
-    c->id = &slot->id;
+    entry = xmalloc(sizeof *entry + len);
+    entry->len = len;
+    entry->id = id;
+    memcpy(entry->cert, cert, len);
+    free(set->entry[way]);
+    set->entry[way] = entry;
+    set->hash[way] = hash_of(cert, len);
+    c->id = &entry->id;
     return in_time(c, status, e);
 }
 
 int authn_cert(struct call *c, int *status, struct err *e)
 {
     struct authn_cert *n = c->api->cert;
-    struct entry *set, *slot;
+    struct set *set;
     const char *cert;
     bool encoded;
     size_t len, i;
@@ -363,17 +369,17 @@ int authn_cert(struct call *c, int *status, struct err *e)
     if (len > CERT_MAX)
         return err_set(e, FC_DENIED, "client certificate is too large");
     h = hash_of(cert, len);
-    set = n->cache[h % CACHE_SETS];
+    set = &n->cache[h % CACHE_SETS];
     for (i = 0; i < CACHE_WAYS; i++) /* the whole bytes are compared: the hash proves nothing */
-        if (set[i].cert && set[i].hash == h && set[i].len == len &&
-            memcmp(set[i].cert, cert, len) == 0) {
-            c->id = &set[i].id;
+        if (set->hash[i] == h && set->entry[i] && set->entry[i]->len == len &&
+            memcmp(set->entry[i]->cert, cert, len) == 0) {
+            c->id = &set->entry[i]->id;
             return in_time(c, status, e);
         }
-    slot = &set[n->turn++ % CACHE_WAYS];
-    for (i = 0; i < CACHE_WAYS; i++)
-        if (!set[i].cert)
-            slot = &set[i];
+    for (i = 0; i < CACHE_WAYS && set->entry[i]; i++)
+        ;
+    if (i == CACHE_WAYS)
+        i = n->turn++ % CACHE_WAYS;
     n->used[h % CACHE_SETS] = true;
-    return recognize(n, c, cert, len, encoded, slot, status, e);
+    return recognize(n, c, cert, len, encoded, set, i, status, e);
 }
