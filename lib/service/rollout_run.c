@@ -30,6 +30,7 @@ struct move {
     struct ids ids;            /* devices that get the version */
     size_t given;              /* of these had their turn */
     int64_t overdue;           /* devices that time out */
+    bool few;                  /* devices: the look is part of the transaction */
     bool judged;               /* a decision counts on nothing being pending in the batch that was */
     bool rebatch;              /* devices that have the version come to the last batch */
     bool moved;
@@ -239,7 +240,8 @@ static int look(struct move *m, int64_t org, const char *fleet, struct err *e)
     if (rollout_overdue(m->r.s, o->fleet, o->version, o->state.batch, m->now - m->r.policy.timeout,
         &m->overdue, e) < 0)
         return -1;
-    if (m->overdue > ROLLOUT_STEP && !m->o->dry_run) {
+    /* Of many none is to be pending any more when the look says so. */
+    if (m->overdue > (m->few ? ROLLOUT_STEP : 0) && !m->o->dry_run) {
         m->more = true;
         return 0;
     }
@@ -453,18 +455,19 @@ static int once(struct store *s, int64_t org, const char *fleet, struct rollout_
     struct arena *a AUTO_ARENA = arena_new();
     struct move m = {.r = {.s = s, .a = a, .spec = jv_invalid()}, .o = o, .now = now_us(),
         .events = {.a = a}};
-    int few = 0, rc;
+    int rc;
 
     if (o->dry_run)
         rc = db_attach_seen(s->db, e) < 0 || db_begin(s->db, false, e) < 0 ? -1 : 0;
     else
-        rc = few = begin(s, a, org, fleet, e);
+        rc = begin(s, a, org, fleet, e);
+    m.few = rc == 1;
     if (rc >= 0)
         rc = look(&m, org, fleet, e);
-    if (rc < 0 || !few)
+    if (rc < 0 || !m.few)
         store_rollback(s);
     if (rc == 0)
-        rc = o->dry_run ? 1 : write_all(&m, few, e);
+        rc = o->dry_run ? 1 : write_all(&m, m.few, e);
     if (rc == 1) {
         o->moved = o->moved || m.moved || m.overdue;
         o->more = m.more;

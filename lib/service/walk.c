@@ -319,6 +319,22 @@ static int unbatch(struct walk_run *w, struct err *e)
     return 0;
 }
 
+/* Asks about the fleet that was emptied what its deletion will: a database that keeps what is gone
+ * for a while, and reads through it the first time, does so before the write lock is taken. */
+static int settle(struct walk_run *w, struct err *e)
+{
+    struct ids versions = {0};
+    int64_t device;
+    int rc = member_some(w->s, w->fleet.id, 1, &device, e);
+
+    if (rc >= 0)
+        rc = template_list(w->s, &w->fleet, &versions, e);
+    for (size_t i = 0; i < versions.n && rc >= 0; i++)
+        rc = template_used(w->s, versions.id[i], e);
+    free(versions.id);
+    return rc < 0 ? -1 : 0;
+}
+
 /* The last transaction, unless the fleet was changed meanwhile or there is more of it to delete:
  * then the walk goes on. */
 static int finish(struct walk_run *w, struct err *e)
@@ -354,7 +370,8 @@ static int round_of(struct store *s, int64_t fleet, const struct walk_options *o
     if (rc == 1 && (through(&w, &w.members, step_members, e) < 0 ||
         through(&w, &w.outdate, step_outdate, e) < 0 ||
         through(&w, &w.stale, step_stale, e) < 0 ||
-        (w.r.walk & WALK_UNBATCH && unbatch(&w, e) < 0) || store_begin(s, e) < 0))
+        (w.r.walk & WALK_UNBATCH && unbatch(&w, e) < 0) ||
+        (w.r.deleted && settle(&w, e) < 0) || store_begin(s, e) < 0))
         rc = -1;
     if (rc == 1 && (finish(&w, e) < 0 || end_step(&w, e) < 0))
         rc = -1;

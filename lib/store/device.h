@@ -166,6 +166,8 @@ int rollout_forget(struct store *s, int64_t fleet, struct err *e);
  * their store names, for which there is room, are in the arena. */
 int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     const char **names, struct err *e);
+/* Ids of the fleet's template versions, up to ROLLOUT_STEP. */
+int template_list(struct store *s, const struct res *fleet, struct ids *out, struct err *e);
 /* Does anything still refer to a template version? 1 yes. */
 int template_used(struct store *s, int64_t version, struct err *e);
 /* Ids of fleets whose rollout may still move, after `after`, up to n. Returns how many. */

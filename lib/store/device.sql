@@ -231,6 +231,9 @@ DELETE FROM resource WHERE id IN
             WHERE o.fleet = ?2 AND (o.version = r.id OR o.completed = r.id))
     LIMIT ?3) RETURNING id, name
 
+-- :name template_list
+SELECT id FROM resource WHERE org = ?1 AND kind = 3 AND owner = ?3 ORDER BY name LIMIT ?2
+
 -- :name template_used
 SELECT 1 FROM device_fleet WHERE assigned = ?1
 UNION ALL SELECT 1 FROM device_fleet WHERE rendered = ?1

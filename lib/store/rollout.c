@@ -363,6 +363,17 @@ int64_t template_drop(struct store *s, struct arena *a, const struct res *fleet,
     return rc < 0 ? -1 : n;
 }
 
+int template_list(struct store *s, const struct res *fleet, struct ids *out, struct err *e)
+{
+    char *owner AUTO_FREE = xasprintf("Fleet/%s", fleet->name);
+    struct stmt *st = STMT(s, SQL_template_list, e, fleet->org, ROLLOUT_STEP);
+
+    if (!st)
+        return -1;
+    st_text(st, 3, owner);
+    return read_ids(st, out, e);
+}
+
 int rollout_forget(struct store *s, int64_t fleet, struct err *e)
 {
     return RUN(s, SQL_rollout_forget, e, fleet) < 0 ? -1 : 0;
