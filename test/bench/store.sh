@@ -72,9 +72,9 @@ describe() {
         }
     }'
 }
-# fleet RACK: one that selects it.
+# fleet KEY VALUE: one that selects this label.
 fleet() {
-    printf '{"apiVersion":"flightctl.io/v1beta1","kind":"Fleet","metadata":{"name":"bench"},"spec":{"selector":{"matchLabels":{"rack":"k%s"}},"template":{"spec":{}}}}\n' "$1"
+    printf '{"apiVersion":"flightctl.io/v1beta1","kind":"Fleet","metadata":{"name":"bench"},"spec":{"selector":{"matchLabels":{"%s":"%s"}},"template":{"spec":{}}}}\n' "$1" "$2"
 }
 now() { date +%s%N; }
 # took START: seconds since
@@ -177,9 +177,9 @@ counts() {
 }
 
 moves() {
-    fleet 0 | fc-apply -f - >/dev/null
+    fleet rack k0 | fc-apply -f - >/dev/null
     right "fleet" $RACK "$(fc-rollout status bench | jq .devices.total)"
-    fleet 1 >"$T/fleet"
+    fleet rack k1 >"$T/fleet"
     watched fc-apply -f "$T/fleet"
     promise fleet-moves-10000 .seconds '< 2' "{\"seconds\":$(cat "$T/took"),\"moved\":$((2 * RACK))}"
     right "fleet" $RACK "$(fc-rollout status bench | jq .devices.total)"
@@ -187,6 +187,19 @@ moves() {
     right "owner" null "$(fc-select devices -l rack=k0 --limit 1 -q .metadata.owner 2>"$T/more")"
     watched fc-delete -y fleet/bench
     right "owner" null "$(fc-select devices -l rack=k1 --limit 1 -q .metadata.owner 2>"$T/more")"
+}
+
+# A fleet of three quarters of all devices, for which only others' waiting counts.
+most() {
+    n=$((devices * 3 / 4))
+    fleet env prod >"$T/fleet"
+    watched fc-apply -f "$T/fleet"
+    right "fleet" $n "$(fc-rollout status bench -q .devices.total)"
+    watched fc-rollout plan bench -o name
+    watched fc-work drain -Q rollout
+    right "rollout" $n "$(fc-rollout status bench -q .devices.pending)"
+    watched fc-delete -y fleet/bench
+    right "owner" null "$(fc-select devices -l env=prod --limit 1 -q .metadata.owner 2>"$T/more")"
 }
 
 applies() {
@@ -218,6 +231,7 @@ for devices; do
         gets
         counts
         moves
+        most
         applies
         promise writer-waits .longest_wait_ms '<= 200' "{\"longest_wait_ms\":$waited}"
     done
