@@ -206,41 +206,63 @@ static int look(const struct agent *a, jv def, struct look *l, struct err *e)
     return 0;
 }
 
-/* One that was started must run, and still a moment later, without having been restarted. */
-static int wait_for(const struct agent *a, jv def, struct err *e)
+/* Looks at all of them; restarts: how often each was, and is, restarted. An error begins with the
+ * field of the first that does not run, or not steadily. */
+static int look_all(const struct agent *a, jv spec, jv started, int64_t *restarts, bool *lost,
+    struct err *e)
 {
+    int i, n = jv_array_length(jv_copy(started)), rc = 0;
+
+    seen_forget(a);
+    for (i = 0; i < n; i++) {
+        jv one AUTO_JV = jv_array_get(jv_copy(started), i), def AUTO_JV = json_get(one, "def");
+        char *where AUTO_FREE = apps_where(spec, (int)json_int(one, "at", 0));
+        struct look l = {.restarts = restarts[i]};
+        struct err why = {0};
+        int seen = look(a, def, &l, &why);
+
+        if (seen == 0 && l.well && l.restarts != restarts[i])
+            seen = err_set(&why, FC_FAIL, "does not stay up: it was restarted %lld times",
+                (long long)l.restarts);
+        if ((seen < 0 || !l.well) && rc == 0) {
+            *e = why;
+            rc = err_wrap(e, "%s", where);
+        }
+        *lost |= l.lost;
+        restarts[i] = l.restarts;
+    }
+    return rc;
+}
+
+/* What was started must run, and still a moment later, without having been restarted. */
+static int wait_for(const struct agent *a, jv spec, jv started, struct err *e)
+{
+    int64_t *restarts AUTO_FREE = xcalloc((size_t)jv_array_length(jv_copy(started)),
+        sizeof *restarts);
     int ready = app_limits(a).ready, pause = LOOK_MIN;
-    int64_t end = clock_ms() + ready * 1000, since = 0, restarts = 0;
-    struct look l = {0};
+    int64_t end = clock_ms() + ready * INT64_C(1000), since = 0;
+    bool lost = false;
 
     for (;;) {
+        bool well = look_all(a, spec, started, restarts, &lost, e) == 0;
+        int64_t now = clock_ms();
         struct timespec ts;
-        int64_t now;
 
-        seen_forget(a);
-        if (look(a, def, &l, e) < 0)
-            return -1;
-        now = clock_ms();
-        if (!l.well || (since && l.restarts != restarts))
-            since = 0;
-        else if (!since)
-            since = now;
-        restarts = l.restarts;
-        if (l.well && (ready == 0 || (since && now - since >= STEADY)))
+        since = !well ? 0 : since ? since : now;
+        if (well && (ready == 0 || now - since >= STEADY))
             return 0;
-        if (l.lost || now >= end)
-            return l.well ? err_set(e, FC_FAIL, "does not stay up: it was restarted %lld times",
-                (long long)l.restarts) : -1;
+        if (lost || (!well && now >= end))
+            return -1;
         ts = (struct timespec){.tv_sec = pause / 1000, .tv_nsec = pause % 1000 * 1000000L};
         nanosleep(&ts, NULL);
-        pause = l.well ? LOOK_MIN : pause * 2 < LOOK_MAX ? pause * 2 : LOOK_MAX;
+        pause = well ? LOOK_MIN : pause * 2 < LOOK_MAX ? pause * 2 : LOOK_MAX;
     }
 }
 
 static int apps_check(const struct agent *a, jv spec, struct err *e)
 {
     jv listed AUTO_JV = json_get(spec, "applications"), apps AUTO_JV = jv_invalid();
-    jv registry AUTO_JV = jv_invalid(), before AUTO_JV = jv_invalid();
+    jv registry AUTO_JV = jv_invalid(), before AUTO_JV = jv_invalid(), started AUTO_JV = jv_array();
     int i, n;
 
     if (!json_nonempty(listed))
@@ -250,16 +272,17 @@ static int apps_check(const struct agent *a, jv spec, struct err *e)
     before = json_get(registry, "apps");
     n = jv_array_length(jv_copy(apps));
     for (i = 0; i < n; i++) {
-        jv app AUTO_JV = jv_array_get(jv_copy(apps), i), def AUTO_JV = json_get(app, "def");
+        jv app = jv_array_get(jv_copy(apps), i), def AUTO_JV = json_get(app, "def");
         jv old AUTO_JV = apps_find(before, json_str(def, "name"));
-        char *where AUTO_FREE = apps_where(spec, i);
 
         if (json_bool(def, "run", true) && !(jv_is_valid(old) && apps_same(old, def, "hash") &&
-            apps_same(old, def, "run") && apps_same(old, def, "restart")) &&
-            wait_for(a, def, e) < 0)
-            return err_wrap(e, "%s", where);
+            apps_same(old, def, "run") && apps_same(old, def, "restart"))) {
+            json_seti(&app, "at", i);
+            started = jv_array_append(started, app);
+        } else
+            jv_free(app);
     }
-    return 0;
+    return json_nonempty(started) ? wait_for(a, spec, started, e) : 0;
 }
 
 const struct controller apps_controller = {

@@ -116,10 +116,10 @@ int app_reload(const struct agent *a, const char *user, struct err *e)
 
 /* --- volumes -------------------------------------------------------------------------------- */
 
-/* A volume that holds an image is made anew when the image is another one. What a volume of that name
- * holds otherwise is somebody's data. */
+/* A volume that holds an image is made anew when the image is another one, or may be (fresh). What a
+ * volume of that name holds otherwise is somebody's data. */
 static int volume_ensure(const struct agent *a, jv def, const char *volume, const char *image,
-    struct err *e)
+    bool fresh, struct err *e)
 {
     const char *const inspect[] = {"podman", "volume", "inspect", "--format",
         "{{index .Labels \"" APP_LABEL_IMAGE "\"}}:{{.Driver}}", "--", volume, NULL};
@@ -141,7 +141,7 @@ static int volume_ensure(const struct agent *a, jv def, const char *volume, cons
     if (app_tool(a, def, inspect, limit, &out, &none) == 0) {
         char *is AUTO_FREE = tool_last_line(out.p ? out.p : "", out.len, ERR_LEN);
 
-        if (strcmp(is, wanted) == 0)
+        if (strcmp(is, wanted) == 0 && !fresh)
             return 0;
         if (*is == ':' || *is == '<') /* no label of ours */
             return err_set(e, FC_CONFLICT, "volume %s: is there already, with other content",
@@ -174,9 +174,10 @@ static int volumes_ensure(const struct agent *a, jv def, struct err *e)
 
     for (i = 0; i < n; i++) {
         jv v AUTO_JV = jv_array_get(jv_copy(list), i);
-        const char *image = json_str(v, "image");
+        const char *image = json_str(v, "image"), *policy = json_str(v, "policy");
 
-        if (image && volume_ensure(a, def, json_str(v, "volume"), image, e) < 0)
+        if (image && volume_ensure(a, def, json_str(v, "volume"), image,
+            policy && strcmp(policy, "Always") == 0, e) < 0)
             return -1;
     }
     return 0;
@@ -199,6 +200,27 @@ static int container_up(const struct agent *a, jv def, struct err *e)
         add(&v, head[i]);
     add_all(&v, tail);
     return app_tool(a, def, v.argv, app_limits(a).command, NULL, e);
+}
+
+/* A podman that was killed may have left the name to a container that it does not know itself, or
+ * still have made ours after we looked. Whatever else has the name is somebody's, and stays. */
+static int free_name(const struct agent *a, jv def, struct err *e)
+{
+    const char *id = json_str(def, "id");
+    const char *const exists[] = {"podman", "container", "exists", "--", id, NULL};
+    const char *const drop[] = {"podman", "rm", "--force", "--ignore", "--", id, NULL};
+    struct app_seen s;
+    struct err none = {0};
+    bool ours;
+    int rc;
+
+    seen_forget(a);
+    rc = seen_app(a, def, &s, &none);
+    ours = s.total > 0;
+    seen_app_free(&s);
+    if (rc < 0 || (!ours && app_tool(a, def, exists, app_limits(a).command, NULL, &none) == 0))
+        return -1;
+    return ours ? app_down(a, def, false, e) : app_tool(a, def, drop, app_limits(a).command, NULL, e);
 }
 
 static int compose_up(const struct agent *a, jv def, struct err *e)
@@ -255,6 +277,8 @@ int app_up(const struct agent *a, jv def, struct err *e)
             rc = s.total ? app_down(a, def, false, e) : 0;
             if (rc == 0)
                 rc = volumes_ensure(a, def, e) < 0 ? -1 : container_up(a, def, e);
+            if (rc < 0 && strstr(e->msg, "in use") && free_name(a, def, e) == 0)
+                rc = container_up(a, def, e);
         }
     } else if (rc == 0)
         rc = volumes_ensure(a, def, e) < 0 ? -1 : compose_up(a, def, e);

@@ -12,7 +12,7 @@ enum { NAME_MAX_SEEN = 256 }; /* bytes of a name, state or number in what they s
 
 struct apps_cache { /* what was said in this run */
     jv containers; /* by account ("" for root): as seen_parse_ps gives them */
-    jv units;      /* by account and units: as seen_parse_units gives them */
+    jv units;      /* by account: as seen_parse_units gives them */
 };
 
 struct apps_cache *apps_cache_new(void)
@@ -225,15 +225,59 @@ static int containers_of(const struct agent *a, jv def, jv *list, struct err *e)
     return 0;
 }
 
-static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
+/* Does what was said of units (an object) have all that the definition starts? */
+static bool has_all(jv units, jv def)
 {
     jv start AUTO_JV = json_get(def, "start");
-    int i, n = jv_array_length(jv_copy(start)), at = 0;
-    const char **argv = xcalloc((size_t)n + 8, sizeof *argv), *user = json_str(def, "user");
-    char *machine AUTO_FREE = user ? xasprintf("%s@", user) : NULL;
-    struct buf out AUTO_BUF = BUF_INIT, key AUTO_BUF = BUF_INIT;
-    int rc = 0;
+    int i, n = jv_array_length(jv_copy(start));
 
+    for (i = 0; i < n; i++) {
+        jv unit AUTO_JV = jv_array_get(jv_copy(start), i);
+        jv said AUTO_JV = json_get(units, jv_string_value(unit));
+
+        if (!jv_is_valid(said))
+            return false;
+    }
+    return true;
+}
+
+/* The units of an application and of all others of the account, so that one question does. */
+static jv units_to_ask(const struct agent *a, jv def)
+{
+    jv registry AUTO_JV = jv_invalid(), defs = jv_invalid(), all = json_get(def, "start");
+    struct err e = {0};
+    int i, n;
+
+    if (apps_registry(a, &registry, &e) == 0)
+        defs = json_get(registry, "apps");
+    n = jv_get_kind(defs) == JV_KIND_ARRAY ? jv_array_length(jv_copy(defs)) : 0;
+    for (i = 0; i < n; i++) {
+        jv other AUTO_JV = jv_array_get(jv_copy(defs), i), start AUTO_JV = json_get(other, "start");
+
+        if (jv_get_kind(start) == JV_KIND_ARRAY && apps_same(other, def, "user") &&
+            !apps_same(other, def, "name"))
+            all = jv_array_concat(all, jv_copy(start));
+    }
+    jv_free(defs);
+    return all;
+}
+
+static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
+{
+    const char **argv, *user = json_str(def, "user");
+    char *machine AUTO_FREE = user ? xasprintf("%s@", user) : NULL;
+    struct buf out AUTO_BUF = BUF_INIT;
+    jv ask AUTO_JV = jv_invalid();
+    int i, n, at = 0, rc;
+
+    *units = json_get(a->apps->units, user ? user : "");
+    if (jv_is_valid(*units) && has_all(*units, def))
+        return 0;
+    jv_free(*units);
+    *units = jv_invalid();
+    ask = units_to_ask(a, def);
+    n = jv_array_length(jv_copy(ask));
+    argv = xcalloc((size_t)n + 8, sizeof *argv);
     argv[at++] = "systemctl";
     if (user) {
         argv[at++] = "--user";
@@ -244,21 +288,16 @@ static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
     argv[at++] = "--property=Id,LoadState,ActiveState,SubState,NRestarts,ExecMainStatus,"
         "ExecMainStartTimestampMonotonic";
     argv[at++] = "--";
-    buf_printf(&key, "%s:", user ? user : "");
     for (i = 0; i < n; i++) {
-        jv unit AUTO_JV = jv_array_get(jv_copy(start), i); /* start keeps it */
+        jv unit AUTO_JV = jv_array_get(jv_copy(ask), i); /* ask keeps it */
 
         argv[at++] = jv_string_value(unit);
-        buf_printf(&key, "%s ", jv_string_value(unit));
     }
-    *units = json_get(a->apps->units, key.p);
-    if (!jv_is_valid(*units)) {
-        rc = app_tool(a, jv_null(), argv, app_limits(a).command, &out, e);
-        if (rc == 0)
-            rc = seen_parse_units(out.p ? out.p : "", out.len, units, e);
-        if (rc == 0)
-            json_set(&a->apps->units, key.p, jv_copy(*units));
-    }
+    rc = app_tool(a, jv_null(), argv, app_limits(a).command, &out, e);
+    if (rc == 0)
+        rc = seen_parse_units(out.p ? out.p : "", out.len, units, e);
+    if (rc == 0)
+        json_set(&a->apps->units, user ? user : "", jv_copy(*units));
     free(argv);
     return rc;
 }

@@ -41,7 +41,8 @@ int tool_run(const struct agent *a, const struct tool *t, struct buf *out, struc
 {
     const struct proc p = {.argv = t->argv, .env = t->env, .dir = t->dir,
         .root = *a->root_path ? a->root_path : NULL,
-        .out_max = t->out_max ? t->out_max : OUT_MAX, .timeout = (int64_t)t->timeout * 1000000};
+        .out_max = t->out_max ? t->out_max : OUT_MAX, .bound = 1,
+        .timeout = (int64_t)t->timeout * 1000000};
     struct proc_result r;
     const char *name = t->argv[0];
     char *said;

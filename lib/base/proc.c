@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,13 +42,15 @@ static int64_t clock_us(void)
 /* In the child, between fork and exec: system calls only. The parent reads errno from report. path is
  * NULL when the program is looked for below another root. */
 _Noreturn static void become(const struct proc *p, const char *path, const char *const *env,
-    const int fd[3], int report)
+    const int fd[3], int report, pid_t parent)
 {
     struct sigaction dfl = {.sa_handler = SIG_DFL};
     sigset_t none;
     int i, en;
 
     setpgid(0, 0);
+    if (p->bound && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+        _exit(126);
     for (i = 1; i < NSIG; i++)
         sigaction(i, &dfl, NULL);
     sigemptyset(&none);
@@ -140,6 +143,7 @@ static int spawn(const struct proc *p, struct child *c, struct err *e)
     const char *const minimal[] = {path_var, "LANG=C.UTF-8", NULL};
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};
     int en = 0, rc = -1;
+    pid_t parent;
     ssize_t n;
 
     if (!path && !p->root)
@@ -161,6 +165,7 @@ static int spawn(const struct proc *p, struct child *c, struct err *e)
         close(in[1]);
         in[1] = -1;
     }
+    parent = getpid();
     c->pid = fork();
     if (c->pid < 0) {
         err_errno(e, "fork");
@@ -169,7 +174,7 @@ static int spawn(const struct proc *p, struct child *c, struct err *e)
     if (c->pid == 0) {
         const int fd[3] = {in[0], out[1], err[1]};
 
-        become(p, path, p->env ? p->env : minimal, fd, report[1]);
+        become(p, path, p->env ? p->env : minimal, fd, report[1], parent);
     }
     setpgid(c->pid, c->pid); /* here, too: whoever comes first; a failure means the child was */
     close(report[1]);

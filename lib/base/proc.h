@@ -17,6 +17,8 @@ struct proc {
     const void *in;          /* standard input, in_len bytes; NULL: /dev/null */
     size_t in_len;
     size_t out_max;          /* bytes kept of stdout and of stderr each; the rest is dropped */
+    int bound;               /* it is killed when this process is, so that it does not go on behind the
+                              * back of who takes up its work */
     int64_t timeout;         /* us; 0 = none. Then the process group gets TERM, 2 s later KILL */
 };
 

@@ -111,6 +111,52 @@ app() { reported ".status.applications[] | select(.name == \"$1\") | $2"; }
 containers() { inside podman ps -a --format json | jq -r '.[] | "\(.Names[0]) \(.Image) \(.State)"' | sort; }
 about() { inside podman inspect "$1" | jq -r ".[0] | $2"; }
 
+# killed SECONDS: a run that is killed after a while, if it is still under way.
+killed() {
+    local pid
+
+    # a process that becomes the agent; its other half ends by itself
+    nsenter --mount --net --target "$NS" --wd="$T" -- env PATH="$T/bin:$PATH" \
+        fc-agent --user _fc-agent >/dev/null 2>&1 3>&- 4>&- &
+    pid=$!
+    sleep "$1"
+    ! kill -KILL "$pid" 2>/dev/null || killed=$((killed + 1))
+    wait "$pid" || :
+}
+
+# At as many points as FC_KILLS says: few, since each takes seconds.
+@test "an update with podman that is killed is done, or taken back, by the next run" {
+    for i in 1 2; do
+        files "$(file /etc/a "$i")" "$(file "/etc/$i.b" "$i")" "$(file /etc/c "$i")" >"files.$i"
+        apps "$(container_app web "localhost/box:$i" "{\"envVars\":{\"N\":\"$i\"}}")" \
+            "$(inline_app proj compose compose.yaml "$COMPOSE" "{\"envVars\":{\"TAG\":\"$i\"}}")" \
+            "$(inline_app quad quadlet "q$i.container" "$QUADLET")" >"apps.$i"
+    done
+    now=1 killed=0
+    give "$(cat files.1)" "$(cat apps.1)"
+    expect 0 run_agent dev
+    for ((n = 0; n < ${FC_KILLS:-2}; n++)); do
+        next=$((3 - now))
+        give "$(cat files.$next)" "$(cat apps.$next)"
+        killed "$((RANDOM % 3)).$((RANDOM % 10))"
+        done_now() { run_agent dev 2>second; ! grep -q "another run is under way" second; }
+        wait_for done_now
+        now=$(inside cat /etc/a)
+        containers >got
+        diff - got <<END || { echo "after $n: $(cat second)"; return 1; }
+proj_a_1 localhost/box:$now running
+web localhost/box:$now running
+END
+        same "N=$now" "$(inside cat /etc/flightctl/env/web.env)"
+        same "$now $now" "$(inside cat /etc/c) $(inside sh -c 'cat /etc/*.b')"
+        same "q$now.service" "$(ls "$T/units")"
+        same "$next" "$now" # nothing was wrong with it
+        run inside find /etc /run/flightctl /var/lib/flightctl -name '.fc-*' -o -name journal -o -name package
+        same "" "$output"
+    done
+    echo "$killed of $n were killed"
+}
+
 @test "applications with podman: they come, change, fail and come back, drift, and go" {
     data='{"name":"data","mount":{"path":"/data"}}'
     conf='{"name":"conf","mount":{"path":"/conf"},"image":{"reference":"localhost/conf:1"}}'
