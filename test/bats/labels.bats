@@ -114,9 +114,10 @@ site  paris' "$(fc-select labels -o table --field-selector metadata.labels.key=s
 }
 
 @test "of many devices it takes as long as there are labels" {
-    local count=()
+    local count=() many=20000
 
-    seq 20000 | jq -c '{apiVersion: "v1beta1", kind: "Device", metadata: {name: "m\(.)", labels: {
+    [[ $FC_STORE == sqlite:* ]] || many=2000 # it is counted there
+    seq $many | jq -c '{apiVersion: "v1beta1", kind: "Device", metadata: {name: "m\(.)", labels: {
         site: "s\(. % 7)", alias: "m\(.)"}}}' | fc-apply >/dev/null
     # The catalogue of one key steps over all values of the others.
     case $FC_STORE in

@@ -5,13 +5,22 @@
 
 load helpers
 
+# One store for all tests, which only read it.
 setup() {
+    local filled=$BATS_FILE_TMPDIR/filled san=
+
+    if [ -e "$filled" ]; then
+        FC_TEST_DB=sqlite fc_setup # makes and empties no database
+        FC_STORE=$(<"$filled")
+        return
+    fi
     fc_setup
+    [[ $FC_STORE == postgres:* ]] || FC_STORE=sqlite:$BATS_FILE_TMPDIR/fc.db
     fc-store init >/dev/null
     fill >/dev/null
-    san=
     ! sanitized || san=SAN=1
     make -s -C "$TOP" BUILD="${BUILD#"$TOP"/}" $san "${BUILD#"$TOP"/}/bench/plan"
+    echo "$FC_STORE" >"$filled"
 }
 teardown() { fc_teardown; }
 

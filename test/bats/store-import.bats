@@ -80,12 +80,14 @@ refused() {
         join("\t")' >members
     same 11 "$(cut -f2 members | sort -u | wc -l)"
     while IFS=$'\t' read -r line record member type without wrong; do
+        n=$((n + 1))
+        # What reads them does not know the database: on a server some of them tell.
+        [[ $FC_STORE == sqlite:* ]] || [ $((n % 5)) = 0 ] || continue
         refused "$line" "$wrong" "$member: must be $type"
         case $optional in
         *[[:space:]]"$record.$member"[[:space:]]*) ;;
         *) refused "$line" "$without" "$member: is required" ;;
         esac
-        n=$((n + 1))
     done <members
     [ $n -gt 80 ] || { echo "only $n members"; return 1; }
     # Nothing of all these is left.

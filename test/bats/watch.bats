@@ -236,17 +236,21 @@ repository() {
 @test "thousands of events a second, each once, in little memory" {
     follow events
     follow changes devices -o name -q '.object.metadata.name // .type'
+    each=1000
+    # Memory is told by the plain build over a file.
+    sanitized || [[ $FC_STORE != sqlite:* ]] || each=5000
     for k in 1 2 3 4; do
-        seq -f "d$k-%g" 5000 | jq -Rc '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
+        seq -f "d$k-%g" $each | jq -Rc '{apiVersion: "flightctl.io/v1beta1", kind: "Device",
             metadata: {name: .}, spec: {}}' >"many$k"
     done
     before=$(awk '/VmHWM/ { print $2 }' "/proc/$PID/status")
     for k in 1 2 3 4; do fc-apply "many$k" >/dev/null; done
-    wait_for lines events 20000
-    wait_for lines changes 20000
-    same 20000 "$(jq -r '.object.involvedObject.name // empty' events | sort -u | wc -l)"
-    same 20000 "$(grep -vc BOOKMARK events)"
-    same 20000 "$(sort -u changes | grep -c '^d')"
+    all=$((4 * each))
+    wait_for lines events $all
+    wait_for lines changes $all
+    same $all "$(jq -r '.object.involvedObject.name // empty' events | sort -u | wc -l)"
+    same $all "$(grep -vc BOOKMARK events)"
+    same $all "$(sort -u changes | grep -c '^d')"
     after=$(awk '/VmHWM/ { print $2 }' "/proc/$PID/status")
     echo "$before kB, $after kB"
     sanitized || [ "$after" -lt $((before + 8000)) ]
