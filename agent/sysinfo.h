@@ -38,6 +38,7 @@ void sysinfo_gpu(const struct agent *a, jv *o);
 void sysinfo_tpm(const struct agent *a, jv *o);
 void sysinfo_network(const struct agent *a, jv *o);
 void sysinfo_cert(const struct agent *a, jv *o);
+void sysinfo_cert_parse(const void *p, size_t n, jv *o); /* DER, of anything */
 
 /* Brings custom (of the cache) up to date for these keys (an array, borrowed), running programs
  * whose turn it is, and returns customInfo; *changed is set when *custom was changed. */

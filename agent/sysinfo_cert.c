@@ -89,8 +89,9 @@ static void set_serial(jv *o, struct der serial)
 
 /* Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version, serialNumber, signature, issuer,
  * validity SEQUENCE { notBefore, notAfter }, ... }, ... } (RFC 5280, 4.1) */
-static void parse(struct der in, jv *o)
+void sysinfo_cert_parse(const void *p, size_t n, jv *o)
 {
+    struct der in = {p, n};
     struct der cert, tbs, serial, part, validity;
     int tag;
 
@@ -120,5 +121,5 @@ void sysinfo_cert(const struct agent *a, jv *o)
         return;
     p += sizeof begin - 1;
     if (base64_decode(&der, p, (size_t)(q - p)) == 0 && der.len)
-        parse((struct der){(const unsigned char *)der.p, der.len}, o);
+        sysinfo_cert_parse(der.p, der.len, o);
 }
