@@ -13,6 +13,7 @@
 #include "place.h"
 #include "show.h"
 #include "spec.h"
+#include "status.h"
 #include "update.h"
 
 struct brought {
@@ -119,6 +120,7 @@ static int apply(struct run *r, const char *file, struct err *e)
         return rc;
     if (r->leaving)
         return decommission_wipe(r, e);
+    jv_free(status_sample(r->a, &r->st));
     if (r->dirty && state_store(r->a->data_fd, &r->st, rc < 0 ? &store : e) < 0) {
         if (rc < 0)
             log_err(&store);

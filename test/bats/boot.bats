@@ -184,5 +184,25 @@ main_pid() { inside systemctl show -P MainPID "fc-api@$1.service"; }
     answers 200 admin /api/v1/devices/late
     [ "$(main_pid user)" != "$first" ]
     inside systemctl start fc-gc.service
-    same '' "$(inside systemctl --failed --no-legend 'fc-*')"
+    same '' "$(inside systemctl list-units --failed --no-legend 'fc-*')"
+
+    # What an agent says of units and loads, here without a server.
+    inside fc-agent apply - <<'EOF'
+apiVersion: flightctl.io/v1beta1
+kind: Device
+metadata: {name: here, annotations: {device-controller/renderedVersion: "1"}}
+spec:
+  systemd: {matchPatterns: [fc-api-*.socket, fc-gc.timer, nobody.service]}
+  resources:
+    - {monitorType: Memory, samplingInterval: 1m, alertRules: [{severity: Critical, percentage: 100, duration: 1m, description: full}]}
+    - {monitorType: Disk, path: /var/lib, samplingInterval: 1m, alertRules: [{severity: Critical, percentage: 0, duration: 0s, description: used}]}
+EOF
+    same "fc-api-agent.socket enabled loaded active open
+fc-api-front.socket enabled loaded active open
+fc-api-user.socket enabled loaded active open
+fc-gc.timer disabled loaded inactive dead
+nobody.service  not-found inactive dead
+Unknown Healthy Critical" "$(inside fc-agent status -o json | jq -r '.status | (.systemd[] |
+        "\(.unit) \(.enableState) \(.loadState) \(.activeState) \(.subState | sub("listening|running"; "open"))"),
+        (.resources | "\(.cpu) \(.memory) \(.disk)")')"
 }
