@@ -11,6 +11,7 @@
 #include "decommission.h"
 #include "journal.h"
 #include "place.h"
+#include "reboot.h"
 #include "show.h"
 #include "spec.h"
 #include "status.h"
@@ -90,7 +91,7 @@ static int bring(struct run *r, struct brought *b, struct err *e)
         return -1;
     r->dirty = true;
     rc = run_update(r, b->device, e);
-    return rc > 0 ? err_set(e, FC_AGAIN, "%s (--force does not wait)", r->st.outcome.message) : rc;
+    return reboot_wanted() ? 0 : rc > 0 ? err_set(e, FC_AGAIN, "%s (--force does not wait)", r->st.outcome.message) : rc;
 }
 
 static int apply(struct run *r, const char *file, struct err *e)
@@ -103,8 +104,9 @@ static int apply(struct run *r, const char *file, struct err *e)
         return -1;
     if (!r->a->dry) {
         place_sweep(r->a->data_fd);
-        if (update_recover(r->a, &r->st, e) < 0)
-            return -1;
+        rc = update_recover(r->a, &r->st, e);
+        if (rc < 0 || reboot_wanted())
+            return rc < 0 ? -1 : err_set(e, FC_AGAIN, "an update waits for the reboot");
     } else if (r->a->data_fd >= 0 && journal_exists(r->a->data_fd))
         log_info("an interrupted update would be finished or undone first");
     rc = decommission_found(r, e);
@@ -145,7 +147,7 @@ enum fc_code agent_apply(struct agent *a, const char *file, struct err *e)
         rc = apply(&r, file, e);
         if (!a->dry) {
             place_sweep(a->run_fd);
-            run_note(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
+            rc = run_end(a, rc, e);
         }
     }
     a->settings = NULL;

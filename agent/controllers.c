@@ -4,5 +4,6 @@
 const struct controller *const controllers[] = {
     &files_controller,
     &apps_controller,
+    &os_controller,
     NULL,
 };

@@ -17,7 +17,7 @@
 #include "reboot.h"
 #include "txn.h"
 
-enum { DEPTH_MAX = 16, BOOT_ID_MAX = 64 }; /* folders in folders; bytes */
+enum { DEPTH_MAX = 16 }; /* folders in folders */
 
 const char *decommission_target(jv device)
 {
@@ -119,15 +119,6 @@ static int remove_all(int dir, const char *but, int depth, struct err *e)
     return rc;
 }
 
-static void boot_id(char out[BOOT_ID_MAX])
-{
-    struct buf b AUTO_BUF = BUF_INIT;
-
-    if (file_read("/proc/sys/kernel/random/boot_id", BOOT_ID_MAX, &b, NULL) < 0)
-        buf_reset(&b);
-    snprintf(out, BOOT_ID_MAX, "%.*s", (int)strcspn(b.p ? b.p : "", "\n"), b.p ? b.p : "");
-}
-
 /* SHA-256 of the bootstrap certificate that is configured; "" when there is none to be had. */
 static void bootstrap_hash(const struct agent *a, char out[SHA256_HEX])
 {
@@ -142,7 +133,7 @@ static void bootstrap_hash(const struct agent *a, char out[SHA256_HEX])
 static int end(const struct agent *a, jv marker, struct err *e)
 {
     const char *boot = json_str(marker, "boot");
-    char now[BOOT_ID_MAX];
+    char now[BOOT_ID_LEN];
 
     if (remove_all(a->data_fd, DECOMMISSIONED, 0, e) < 0)
         return -1;
@@ -155,7 +146,7 @@ static int end(const struct agent *a, jv marker, struct err *e)
 int decommission_wipe(struct run *r, struct err *e)
 {
     struct buf text AUTO_BUF = BUF_INIT;
-    char bootstrap[SHA256_HEX], boot[BOOT_ID_MAX], time[TIME_LEN];
+    char bootstrap[SHA256_HEX], boot[BOOT_ID_LEN], time[TIME_LEN];
     jv marker AUTO_JV = jv_object();
 
     bootstrap_hash(r->a, bootstrap);

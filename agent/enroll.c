@@ -97,7 +97,7 @@ static jv make_request(struct net *n, const struct buf *csr)
     json_set(&spec, "csr", jv_string_sized(csr->p, (int)csr->len));
     json_set(&spec, "deviceStatus", jv_copy(n->job->status));
     json_set(&spec, "labels", make_labels(n->job));
-    json_sets(&spec, "osMode", "package");
+    json_sets(&spec, "osMode", json_str(n->job->status, "capabilities.osMode"));
     if (n->job->known) {
         snprintf(known, sizeof known, "%" PRId64, n->job->known);
         json_sets(&spec, "knownRenderedVersion", known);

@@ -27,6 +27,26 @@ int journal_create(int data, struct journal *j, struct err *e)
     return -1;
 }
 
+int journal_reopen(int data, struct journal *j, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+    const char *nl;
+
+    *j = (struct journal){.fd = -1};
+    if (place_read(data, JOURNAL, JOURNAL, RECORDS_MAX, &b, e) < 0)
+        return -1;
+    nl = b.len ? memrchr(b.p, '\n', b.len) : NULL;
+    j->size = nl ? nl + 1 - b.p : 0;
+    j->fd = openat(data, JOURNAL, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    if (j->fd < 0)
+        return err_errno(e, JOURNAL);
+    if ((off_t)b.len == j->size || ftruncate(j->fd, j->size) == 0)
+        return 0;
+    err_errno(e, JOURNAL);
+    journal_close(j);
+    return -1;
+}
+
 void journal_add(struct journal *j, jv record)
 {
     struct buf line AUTO_BUF = BUF_INIT;

@@ -2,7 +2,9 @@
 /*
  * The journal of one update: JSON lines, each behind 16 hex digits of its SHA-256, appended and
  * made durable before what they announce is done. First {"t":"begin",...}, then a {"t":"step"} for
- * each thing that will change, then {"t":"commit"}. A file without a commit says that the update
+ * each thing that will change, then {"t":"commit"}. Where it takes a
+ * reboot, a {"t":"reboot"} with the boot's id stands between, and the file is to be continued in
+ * another boot. A file without a commit says that the update
  * is to be undone, one with it that it is to be finished; no file, that nothing is under way.
  */
 #ifndef FC_AGENT_JOURNAL_H
@@ -19,6 +21,8 @@ struct journal {
 };
 
 int journal_create(int data, struct journal *j, struct err *e);
+/* Opens the one that is there, to go on after its last whole record. */
+int journal_reopen(int data, struct journal *j, struct err *e);
 void journal_add(struct journal *j, jv record /* borrowed */);
 /* Writes what was added, durably; if that fails, the file is cut back to what it was. */
 int journal_sync(struct journal *j, struct err *e);

@@ -13,6 +13,7 @@
 #include "journal.h"
 #include "net.h"
 #include "place.h"
+#include "reboot.h"
 #include "run.h"
 #include "show.h"
 #include "spec.h"
@@ -112,13 +113,15 @@ static int work(struct run *r, struct err *e)
     int rc = 1;
 
     r->worked = true;
+    if (r->boots)
+        return 0;
     if (pending(r, &device, e) < 0)
         return -1;
     if (r->a->dry)
         return jv_is_valid(device) ? show_plan(r->a, device, e) : show_drift(r->a, &r->st, e);
     if (jv_is_valid(device) && !waits)
         rc = run_update(r, device, e);
-    return rc <= 0 ? rc : run_drift(r, e);
+    return rc <= 0 || reboot_wanted() ? rc : run_drift(r, e);
 }
 
 /* What came is stored first; from then on it is the version that is to be applied. An update that
@@ -130,7 +133,7 @@ static int take_and_work(struct run *r, const struct msg *m, struct err *e)
     int rc = 0;
 
     r->resend = m->type == MSG_NOTHING && m->resend;
-    if (m->type == MSG_NOTHING)
+    if (m->type == MSG_NOTHING || r->boots) /* what is new now is new after the reboot, too */
         rc = work(r, e);
     else {
         r->worked = true;
@@ -245,8 +248,10 @@ static int prepared(struct run *r, struct err *e)
         r->kicked = pace_kicked(r->a);
         pace_load(r->a, &r->pace);
         place_sweep(r->a->data_fd);
-        if (update_recover(r->a, &r->st, e) < 0)
+        rc = update_recover(r->a, &r->st, e);
+        if (rc < 0)
             return -1;
+        r->boots = reboot_wanted();
     } else if (r->a->data_fd >= 0 && journal_exists(r->a->data_fd))
         log_info("an interrupted update would be finished or undone first");
     rc = decommission_found(r, e);
@@ -278,7 +283,7 @@ static int prepared(struct run *r, struct err *e)
     return rc;
 }
 
-void run_note(const struct agent *a, enum fc_code code, const char *message)
+static void note_run(const struct agent *a, enum fc_code code, const char *message)
 {
     struct buf b AUTO_BUF = BUF_INIT;
     jv o AUTO_JV = jv_object();
@@ -296,6 +301,21 @@ void run_note(const struct agent *a, enum fc_code code, const char *message)
         log_err(&e);
 }
 
+int run_end(const struct agent *a, int rc, struct err *e)
+{
+    struct err boot = {0};
+
+    if (reboot_wanted() && reboot_request(a, &boot) < 0) {
+        if (rc < 0)
+            log_err(&boot);
+        else
+            *e = boot;
+        rc = -1;
+    }
+    note_run(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
+    return rc;
+}
+
 enum fc_code agent_run(struct agent *a, struct err *e)
 {
     struct run r = {.a = a, .sock = -1, .settings = {.labels = jv_invalid(),
@@ -309,7 +329,7 @@ enum fc_code agent_run(struct agent *a, struct err *e)
     rc = prepared(&r, e);
     if (!a->dry) {
         place_sweep(a->run_fd);
-        run_note(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
+        rc = run_end(a, rc, e);
     }
     a->settings = NULL;
     settings_free(&r.settings);

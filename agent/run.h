@@ -19,6 +19,7 @@ struct run {
     bool resend;       /* the server wants a report in any case */
     bool kicked;       /* nothing waits */
     bool alone;        /* there is no server: it is brought what it needs */
+    bool boots;        /* an update waits for a reboot: nothing else is done to the device */
     bool leaving;      /* the device is decommissioned, and the server knows */
     bool worked;       /* the device was brought to its spec, or that was tried */
     struct err away;   /* why the server did not do what it was asked last; no code: it did */
@@ -36,8 +37,9 @@ int run_report(struct run *r, struct err *e);
  * meanwhile. 1: it waits. */
 int run_update(struct run *r, jv device, struct err *e);
 
-/* What a run came to, for `fc-agent status`; volatile. */
-void run_note(const struct agent *a, enum fc_code code, const char *message);
+/* Ends a run that came to rc and, if that is -1, e: asks for the reboot that is wanted, and notes it all
+ * for `fc-agent status`. Returns rc, -1 when the reboot cannot be had. */
+int run_end(const struct agent *a, int rc, struct err *e);
 
 /* Looks after what the version that runs has left on the device. */
 int run_drift(struct run *r, struct err *e);

@@ -81,7 +81,8 @@ int show_plan(const struct agent *a, jv device, struct err *e)
         jv_free(spec);
         spec = jv_object();
     }
-    rc = spec_supported(spec, e) < 0 ? -1 : plan_make(a, spec, &p, e);
+    spec_warn(spec);
+    rc = plan_make(a, spec, &p, e);
     if (rc < 0)
         e->code = FC_FAIL; /* as for the run that it stands for */
     if (rc < 0 || printer_open(&out, stdout, a->format, a->filter, e) < 0) {

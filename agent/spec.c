@@ -43,18 +43,14 @@ static bool served(const char *member)
     return false;
 }
 
-int spec_supported(jv spec, struct err *e)
+void spec_warn(jv spec)
 {
     static const char *const known[] = {"os", "config", "applications", "systemd", "resources",
         "updatePolicy", "consoles", "decommissioning"};
-    const char *image = json_str(spec, "os.image");
     size_t i;
 
-    if (image && *image && !served("os"))
-        return err_set(e, FC_FAIL, "OSUpdateFailed: spec.os.image: this agent cannot apply OS "
-            "images (%s)", image);
     if (jv_get_kind(spec) != JV_KIND_OBJECT)
-        return 0;
+        return;
     jv_object_foreach(spec, key, value) {
         bool found = served(jv_string_value(key));
 
@@ -65,5 +61,4 @@ int spec_supported(jv spec, struct err *e)
         jv_free(key);
         jv_free(value);
     }
-    return 0;
 }

@@ -11,8 +11,7 @@ int spec_identify(jv device, const char *name, int64_t *version, struct err *e);
 /* Does it follow the contract's schema and rules? FC_INVALID with the first path that does not. */
 int spec_check(jv device, struct err *e);
 
-/* Refuses what no controller of this agent serves, naming it. Failures of the OS image begin with
- * "OSUpdateFailed: ", as people and servers look for it. */
-int spec_supported(jv spec, struct err *e);
+/* Says which members of a spec this agent does not know, and leaves as they are. */
+void spec_warn(jv spec);
 
 #endif

@@ -8,6 +8,7 @@
 #include "deadline.h"
 #include "journal.h"
 #include "progress.h"
+#include "reboot.h"
 
 int plan_prefetch(const struct agent *a, jv spec, struct err *e)
 {
@@ -197,10 +198,45 @@ int txn_finish(const struct agent *a, jv journal, struct err *e)
     return rc < 0 ? rc : sync_all(a, journal, e);
 }
 
+static int commit(jv after /* consumed */, struct journal *j, struct err *e)
+{
+    jv rec AUTO_JV = jv_object();
+
+    json_sets(&rec, "t", "commit");
+    json_set(&rec, "after", after);
+    journal_add(j, rec);
+    return journal_sync(j, e);
+}
+
+static bool takes_reboot(const struct plan *p)
+{
+    size_t i;
+
+    for (i = 0; i < p->n; i++)
+        if (json_bool(p->step[i].rec, "reboot", false))
+            return true;
+    return false;
+}
+
+/* Notes that what is left is to be done in another boot. */
+static int note_reboot(const struct plan *p, struct journal *j, struct err *e)
+{
+    jv rec AUTO_JV = jv_object();
+    char boot[BOOT_ID_LEN];
+
+    boot_id(boot);
+    json_sets(&rec, "t", "reboot");
+    json_sets(&rec, "boot", boot);
+    json_set(&rec, "after", jv_copy(p->after));
+    journal_add(j, rec);
+    return journal_sync(j, e);
+}
+
+/* 1: all up to a reboot is done. */
 static int go(const struct agent *a, struct plan *p, jv spec, jv records, struct journal *j,
     struct err *e)
 {
-    jv rec AUTO_JV = jv_object();
+    bool reboot = takes_reboot(p);
     size_t i;
 
     for (i = 0; i < p->n; i++) {
@@ -210,21 +246,37 @@ static int go(const struct agent *a, struct plan *p, jv spec, jv records, struct
     }
     if (sync_all(a, records, e) < 0)
         return -1;
-    for (i = 0; i < p->n; i++)
+    for (i = 0; i < p->n && !(reboot && p->step[i].phase == PHASE_AFTER); i++)
         if (p->step[i].ctl->apply(a, &p->step[i], e) < 0)
             return -1;
-    if (sync_all(a, records, e) < 0 || check_all(a, spec, e) < 0)
+    if (sync_all(a, records, e) < 0)
         return -1;
-    json_sets(&rec, "t", "commit");
-    json_set(&rec, "after", jv_copy(p->after));
-    journal_add(j, rec);
-    return journal_sync(j, e);
+    if (reboot)
+        return note_reboot(p, j, e) < 0 ? -1 : 1;
+    return check_all(a, spec, e) < 0 ? -1 : commit(jv_copy(p->after), j, e);
+}
+
+/* Back, after something failed. */
+static enum txn_result give_up(const struct agent *a, jv records, const struct journal *j,
+    struct err *e)
+{
+    struct err undo = {0};
+
+    if (j->doubtful) /* a commit may stand there: the next run decides by what it can read */
+        return TXN_STUCK;
+    progress_say(a, "RollingBack", e->msg);
+    if (txn_undo(a, records, &undo) < 0) {
+        err_wrap(e, "%s; undoing", undo.msg);
+        return TXN_STUCK;
+    }
+    return TXN_UNDONE;
 }
 
 enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin, struct err *e)
 {
     jv rec AUTO_JV = begin, records AUTO_JV = jv_array();
     struct journal j = {.fd = -1};
+    bool reboot = takes_reboot(p);
     struct err undo = {0};
     size_t i;
     int rc;
@@ -234,6 +286,8 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin
         return TXN_NOT_BEGUN;
     journal_add(&j, rec);
     for (i = 0; i < p->n; i++) {
+        if (reboot && p->step[i].phase == PHASE_AFTER)
+            json_set(&p->step[i].rec, "late", jv_true());
         journal_add(&j, p->step[i].rec);
         records = jv_array_append(records, jv_copy(p->step[i].rec));
     }
@@ -243,14 +297,75 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin
     }
     rc = go(a, p, spec, records, &j, e);
     journal_close(&j);
-    if (rc == 0)
-        return TXN_DONE;
-    if (j.doubtful) /* a commit may stand there: the next run decides by what it can read */
-        return TXN_STUCK;
-    progress_say(a, "RollingBack", e->msg);
-    if (txn_undo(a, records, &undo) < 0) {
-        err_wrap(e, "%s; undoing", undo.msg);
-        return TXN_STUCK;
+    return rc == 0 ? TXN_DONE : rc > 0 ? TXN_REBOOT : give_up(a, records, &j, e);
+}
+
+/* --- after a reboot ------------------------------------------------------------------------- */
+
+static jv find_reboot(jv journal)
+{
+    int i, n = jv_array_length(jv_copy(journal));
+
+    for (i = 0; i < n; i++) {
+        jv rec = jv_array_get(jv_copy(journal), i);
+
+        if (strcmp(type(rec), "reboot") == 0)
+            return rec;
+        jv_free(rec);
     }
-    return TXN_UNDONE;
+    return jv_invalid();
+}
+
+enum txn_boot txn_boot(jv journal)
+{
+    jv rec AUTO_JV = find_reboot(journal);
+    const char *of = json_str(rec, "boot");
+    char now[BOOT_ID_LEN];
+
+    if (!jv_is_valid(rec))
+        return BOOT_NONE;
+    boot_id(now);
+    return of && strcmp(of, now) == 0 ? BOOT_DUE : BOOT_OVER;
+}
+
+static int resume_step(const struct agent *a, jv rec, struct err *e)
+{
+    const struct controller *c = find(rec);
+    struct step s = {.ctl = c, .phase = PHASE_AFTER, .rec = rec};
+
+    if (strcmp(type(rec), "step") != 0)
+        return 0;
+    if (!c)
+        return err_set(e, FC_FAIL, "journal: a step that this agent does not know");
+    if (json_bool(rec, "reboot", false) && c->booted && c->booted(a, rec, e) < 0)
+        return -1;
+    return json_bool(rec, "late", false) ? c->apply(a, &s, e) : 0;
+}
+
+static int resume(const struct agent *a, jv journal, jv spec, struct journal *j, struct err *e)
+{
+    jv reboot AUTO_JV = find_reboot(journal);
+    int i, n = jv_array_length(jv_copy(journal));
+
+    for (i = 0; i < n; i++) {
+        jv rec AUTO_JV = jv_array_get(jv_copy(journal), i);
+
+        if (resume_step(a, rec, e) < 0)
+            return -1;
+    }
+    if (sync_all(a, journal, e) < 0 || check_all(a, spec, e) < 0)
+        return -1;
+    return commit(json_get(reboot, "after"), j, e);
+}
+
+enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e)
+{
+    struct journal j = {.fd = -1};
+    int rc;
+
+    if (journal_reopen(a->data_fd, &j, e) < 0)
+        return TXN_STUCK;
+    rc = resume(a, journal, spec, &j, e);
+    journal_close(&j);
+    return rc == 0 ? TXN_DONE : give_up(a, journal, &j, e);
 }

@@ -21,13 +21,15 @@ enum phase {
     PHASE_FILES,
     PHASE_APPS,
     PHASE_OS,     /* the image that the next boot is to run */
-    PHASE_AFTER,  /* hooks after an update, and after the reboot if it takes one */
+    PHASE_REBOOT, /* hooks before a reboot, where an update takes one */
+    PHASE_AFTER,  /* hooks after an update; after the reboot, if it takes one */
 };
 
 struct step {
     const struct controller *ctl;
     enum phase phase;
-    jv rec;             /* its journal record: "c" the controller, "do" what, "path" to what, ... */
+    jv rec;             /* its journal record: "c" the controller, "do" what, "path" to what, ...;
+                         * "reboot": true where the next boot does it */
     struct buf content; /* what prepare stages; not in the journal */
 };
 
@@ -39,8 +41,8 @@ struct plan {
 
 struct controller { /* of what has no comment that allows it, none is NULL */
     const char *name;
-    const char *serves; /* the member of spec that it brings about: without one, a spec that has it
-                         * is refused. What it cannot do of it, its plan refuses. */
+    const char *serves; /* the member of spec that it brings about; what it cannot do of it, its plan
+                         * refuses */
     enum phase phase;   /* of its steps, unless it gives one another */
     /* What it takes to get from what the device has to spec (borrowed). Reads, changes nothing. */
     int (*plan)(const struct agent *a, jv spec, struct plan *p, struct err *e);
@@ -52,6 +54,8 @@ struct controller { /* of what has no comment that allows it, none is NULL */
      * nothing. */
     int (*prepare)(const struct agent *a, struct step *s, struct err *e);
     int (*apply)(const struct agent *a, struct step *s, struct err *e);
+    /* After a reboot that a step of its own asked for: did it do what it was to do? NULL: none asks. */
+    int (*booted)(const struct agent *a, jv rec, struct err *e);
     /* Makes durable what was done to the steps of its own among these records (an array). NULL:
      * it is by then. */
     int (*sync)(const struct agent *a, jv records, struct err *e);
@@ -75,7 +79,7 @@ struct controller { /* of what has no comment that allows it, none is NULL */
  * NULL ends them. */
 extern const struct controller *const controllers[];
 
-extern const struct controller files_controller, apps_controller;
+extern const struct controller files_controller, apps_controller, os_controller;
 
 /* Has every controller fetch what spec needs. */
 int plan_prefetch(const struct agent *a, jv spec, struct err *e);
@@ -88,6 +92,7 @@ struct step *plan_add(struct plan *p, const struct controller *c, const char *wh
 
 enum txn_result {
     TXN_DONE,      /* committed; txn_finish is to be called */
+    TXN_REBOOT,    /* the rest follows a reboot: the journal stays, txn_resume is to be called then */
     TXN_UNDONE,    /* failed, and the device is as it was */
     TXN_NOT_BEGUN, /* the journal could not be written; nothing was done */
     TXN_STUCK,     /* failed, and could not be undone yet: the journal stays for the next run */
@@ -98,6 +103,14 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin
 
 /* What a journal (as journal_read gives it, borrowed) asks for. */
 bool txn_committed(jv journal);
+enum txn_boot {
+    BOOT_NONE, /* no reboot was reached */
+    BOOT_DUE,  /* it is to come yet */
+    BOOT_OVER, /* it was: txn_resume */
+};
+enum txn_boot txn_boot(jv journal);
+/* What follows the reboot, to the commit: TXN_DONE, or as txn_run. */
+enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e);
 int txn_undo(const struct agent *a, jv journal, struct err *e);   /* then removes the journal */
 int txn_finish(const struct agent *a, jv journal, struct err *e); /* the journal stays */
 

@@ -15,6 +15,7 @@
 #include "place.h"
 #include "policy.h"
 #include "progress.h"
+#include "reboot.h"
 #include "spec.h"
 #include "txn.h"
 
@@ -84,6 +85,48 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
     return journal_remove(a->data_fd, e);
 }
 
+static int failed(const struct agent *a, struct state *st, const char *why, bool remember,
+    struct err *e);
+
+/* The update, after the reboot that it asked for. What fails now is news, not the end of the run. */
+static int resume(const struct agent *a, struct state *st, jv journal, struct err *e)
+{
+    jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0), device AUTO_JV = jv_invalid();
+    jv spec AUTO_JV = jv_invalid(), whole AUTO_JV = jv_invalid();
+    bool repair = drift_owns(journal);
+    const struct version *v = repair ? &st->current : &st->desired;
+    const char *hash = json_str(begin, "sha256");
+    struct err why = {0};
+
+    log_info("going on with an update after its reboot");
+    /* without the document nothing can be checked: that is an update that failed */
+    if (hash && strcmp(hash, v->hash) == 0 && state_doc(a->data_fd, repair ? "current.json" :
+        "desired.json", v, &device, &why) == 0)
+        spec = json_get(device, "spec");
+    if (!jv_is_valid(spec)) {
+        err_set(&why, FC_FAIL, "what was to be applied is lost");
+        if (txn_undo(a, journal, e) < 0)
+            return -1;
+    } else
+        switch (txn_resume(a, journal, spec, &why)) {
+        case TXN_DONE:
+            if (journal_read(a->data_fd, &whole, e) < 0)
+                return -1;
+            return repair ? drift_finish(a, st, whole, e) : finish(a, st, whole, e);
+        case TXN_UNDONE:
+            break;
+        case TXN_REBOOT:
+        case TXN_NOT_BEGUN:
+        case TXN_STUCK:
+            *e = why;
+            return -1;
+        }
+    if (!repair)
+        failed(a, st, why.msg, true, &why);
+    log_err(&why);
+    return 0;
+}
+
 int update_recover(const struct agent *a, struct state *st, struct err *e)
 {
     jv journal AUTO_JV = jv_invalid();
@@ -97,6 +140,16 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
         if (drift_owns(journal))
             return drift_finish(a, st, journal, e);
         return finish(a, st, journal, e);
+    }
+    switch (txn_boot(journal)) {
+    case BOOT_DUE:
+        log_info("an update waits for the reboot");
+        reboot_want();
+        return 0;
+    case BOOT_OVER:
+        return resume(a, st, journal, e);
+    case BOOT_NONE:
+        break;
     }
     log_info("undoing an interrupted update");
     return txn_undo(a, journal, e);
@@ -199,6 +252,19 @@ static int retry(const struct agent *a, struct state *st, struct err *e)
     return -1;
 }
 
+/* The rest comes after it; the run ends by asking for it. */
+static int reboot(const struct agent *a, struct state *st, jv spec, struct err *e)
+{
+    const char *image = json_str(spec, "os.image");
+
+    state_outcome(st, "Rebooting", "");
+    snprintf(st->outcome.message, sizeof st->outcome.message, "version %" PRId64 ": rebooting%s%s",
+        st->desired.number, image ? " into " : "", image ? image : "");
+    log_info("%s", st->outcome.message);
+    reboot_want();
+    return state_store(a->data_fd, st, e) < 0 ? -1 : 1;
+}
+
 int update_apply(const struct agent *a, struct state *st, jv device, struct err *e)
 {
     jv spec AUTO_JV = json_get(device, "spec"), begin = jv_object(), journal AUTO_JV = jv_invalid();
@@ -209,7 +275,8 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
 
     if (!jv_is_valid(spec))
         spec = jv_object();
-    rc = spec_supported(spec, e) < 0 ? -1 : make_ready(a, st, spec, e);
+    spec_warn(spec);
+    rc = make_ready(a, st, spec, e);
     if (rc > 0 || (rc < 0 && e->code == FC_AGAIN)) {
         jv_free(begin);
         return rc > 0 ? rc : retry(a, st, e);
@@ -234,6 +301,8 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
         return finish(a, st, journal, e);
     case TXN_UNDONE:
         return failed(a, st, e->msg, true, e);
+    case TXN_REBOOT:
+        return reboot(a, st, spec, e);
     case TXN_NOT_BEGUN:
     case TXN_STUCK:
         break;

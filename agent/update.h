@@ -5,7 +5,8 @@
 
 #include "state.h"
 
-/* Finishes or takes back what a killed run left. */
+/* Finishes or takes back what a killed run left, or goes on after a reboot. While reboot_wanted, nothing
+ * else may be done to the device. */
 int update_recover(const struct agent *a, struct state *st, struct err *e);
 
 /* Stores a device document (its bytes) as the newest version received. */
@@ -17,7 +18,7 @@ int update_refuse(const struct agent *a, struct state *st, int64_t number, const
     struct err *e);
 
 /* Brings the device to st->desired, whose document is given (borrowed). 1: it waits for a window of
- * its update policy, and *st says for which. -1: it could not, the device is as it was, and *st says
+ * its update policy or for a reboot (reboot_wanted), and *st says so. -1: it could not, the device is as it was, and *st says
  * why; the version is not tried again, unless with FC_AGAIN. */
 int update_apply(const struct agent *a, struct state *st, jv device, struct err *e);
 

@@ -58,7 +58,7 @@ ended() {
         find . -printf '%P %y %m %U:%G %l\n'
         find . -path ./run -prune -o -type f ! -path './var/lib/flightctl/*.json' -exec sha256sum {} +
         cd var/lib/flightctl || exit
-        jq -c '[input_filename, del(.outcome.time, .drift, .reported, .metadata.resourceVersion,
+        jq -c '[input_filename, del(.outcome.time, .reported, .metadata.resourceVersion,
             (.current, .desired | objects.sha256))]' ./*.json
     ) | sort
 }
@@ -118,18 +118,6 @@ furnish() {
     same "before a nowhere" "$(cat d1/etc/a) $(readlink d1/etc/link)"
     [ ! -e d1/etc/gone ]
     same "Updated: version 3 is applied" "$(updating)"
-}
-
-@test "a repair of what somebody changed, killed at each call" {
-    furnish
-    run_agent d1
-    echo theirs >d1/etc/b
-    rm -r d1/etc/new
-    every=$((every * 2))
-    each_call
-    same 222 "$(cat d1/etc/b d1/etc/c d1/etc/new/dir/d)"
-    same "3 3" "$(known d1 '"\(.currentVersion) \(.desiredVersion)"')"
-    has "$(reported .status.systemInfo.drift)" "repaired at "
 }
 
 # versions_of_apps MEMBERS: version 2 and 3, each of three files, a quadlet and a container.

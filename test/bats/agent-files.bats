@@ -341,7 +341,7 @@ END
     before=$(picture d1)
     give "$(files "$(file /etc/a 2)")" '{"os":{"image":"quay.io/x/os:2"}}'
     expect 1 run_agent d1
-    same "Error: OSUpdateFailed: version 3: spec.os.image: this agent cannot apply OS images (quay.io/x/os:2)" \
+    same "Error: OSUpdateFailed: version 3: spec.os.image: this system was not installed as an image: bootc cannot switch it to quay.io/x/os:2" \
         "$(updating)"
     same "OSUpdateFailed True" "$(fc-agent --root d1 status -o json |
         jq -r '.conditions[1] | "\(.type) \(.status)"')"

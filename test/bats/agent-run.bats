@@ -26,7 +26,7 @@ teardown() { fc_teardown; }
     same "GET /api/v1/devices/$DEVICE/rendered?knownRenderedVersion=2" "$(cat requests)"
     same "" "$(grep sync trace)"
     same 1 "$(grep 'connect(' trace | grep -vc AF_UNIX)"
-    same "agent.lock last-run.json pace.json sysinfo.json watch.json" "$(find d1/run/flightctl -type f -printf '%f\n' | sort | xargs)"
+    same "agent.lock last-run.json os.json pace.json sysinfo.json watch.json" "$(find d1/run/flightctl -type f -printf '%f\n' | sort | xargs)"
 }
 
 # gone PID: ended, whether or not anybody has taken note.

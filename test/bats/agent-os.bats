@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # bats sets status, output, stderr
+# The OS of a device, by a stand-in for bootc, and updates that go on after a reboot.
+
+load helpers
+load agent
+load agent-os
+
+setup() {
+    fc_setup
+    needs_root
+    with_device d1
+    bootc_stand_in d1 quay.io/org/os:1
+}
+teardown() { fc_teardown; }
+
+os() { jq -cn --arg i "$1" '{os: {image: $i}}'; }
+
+# to IMAGE CONTENT: a version with this image, and a file.
+to() { give "$(files "$(file /etc/a "$2")")" "$(os "$1")"; }
+
+version() { known d1 .currentVersion; }
+
+@test "an image is staged, the device reboots into it, and the version is applied then" {
+    to quay.io/org/os:1 one
+    expect 0 booted_agent d1
+    same "" "$(calls d1)" # it runs
+    same '"quay.io/org/os:1" "image"' "$(reported '.status | "\(.os.image | tojson) \(.capabilities.osMode | tojson)"')"
+    same "sha256:$(sha256sum <d1/var/bootc/booted | cut -c 1-64)" "$(reported .status.os.imageDigest)"
+
+    to quay.io/org/os:2 two
+    expect 0 booted_agent d1
+    same "fc-agent: version 3: rebooting into quay.io/org/os:2" "$stderr"
+    same "bootc switch --retain quay.io/org/os:2
+systemctl reboot" "$(calls d1)"
+    same "Rebooting: version 3: rebooting into quay.io/org/os:2" "$(updating)"
+    same 2 "$(version)"
+    same two "$(cat d1/etc/a)"
+    # It did not come yet: it is asked for again, and nothing else is done meanwhile.
+    to quay.io/org/os:3 three
+    expect 0 booted_agent d1
+    same "systemctl reboot" "$(calls d1)"
+    same two "$(cat d1/etc/a)"
+
+    boot d1
+    expect 0 booted_agent d1
+    # The next version came at once, behind it.
+    same "bootc switch --retain quay.io/org/os:3
+systemctl reboot" "$(calls d1)"
+    same 3 "$(version)"
+    boot d1
+    expect 0 booted_agent d1
+    same quay.io/org/os:3 "$(reported .status.os.image)"
+    same "Updated: version 4 is applied" "$(updating)"
+    no_temporaries d1
+    # With nothing to do bootc is asked nothing: what runs cannot change within a boot.
+    : >d1/run/calls
+    expect 0 booted_agent d1
+    same "" "$(cat d1/run/calls)"
+}
+
+@test "an image that cannot be had: nothing is changed, and it is told as an OS update that failed" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    echo switch >d1/run/fail
+    expect 1 booted_agent d1
+    same one "$(cat d1/etc/a)"
+    same "Error: OSUpdateFailed: version 3: spec.os.image: bootc: ended with 1: error: Pulling: unauthorized" \
+        "$(updating)"
+    same True "$(known d1 '.conditions[] | select(.type == "OSUpdateFailed") | .status')"
+    hasnt "$(calls d1)" reboot
+    no_temporaries d1
+    # bootc says what is no JSON.
+    rm d1/run/fail
+    : >d1/run/garbage
+    to quay.io/org/os:2 three
+    expect 1 booted_agent d1
+    has "$(updating)" "OSUpdateFailed: version 4: spec.os.image: bootc status"
+    same one "$(cat d1/etc/a)"
+}
+
+@test "a boot that went back takes the whole version back" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    booted_agent d1
+    boot d1 back
+    same quay.io/org/os:1 "$(running d1)"
+    expect 0 booted_agent d1
+    same one "$(cat d1/etc/a)"
+    same 2 "$(version)"
+    same "Error: OSUpdateFailed: version 3: quay.io/org/os:2 was not booted into, or did not stay: quay.io/org/os:1 runs" \
+        "$(updating)"
+    same "" "$(calls d1)"
+    no_temporaries d1
+    # It is not tried again.
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+}
+
+# Kills a run at the last fdatasync, that of the record of the reboot.
+killed_before_reboot() {
+    local n=1
+
+    while :; do
+        cp -a d1 kept
+        unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" \
+            env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" strace -qq -f -o trace -e trace=fdatasync \
+            -e inject=fdatasync:signal=KILL:when=$n+ fc-agent --root "$T/d1" --user _fc-agent \
+            >/dev/null 2>&1 || :
+        if grep -q '"t":"reboot"' d1/var/lib/flightctl/journal; then break; fi
+        rm -rf d1
+        mv kept d1
+        n=$((n + 1))
+        [ $n -lt 9 ] || return 1
+    done
+    # The record was written, but nothing says that it is on the disk.
+    sed -i '/"t":"reboot"/d' d1/var/lib/flightctl/journal
+    rm -rf kept
+}
+
+@test "power that goes before the version asked for the reboot: back by another one" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    # Killed where the files are in place and the image is staged: at the record of the reboot.
+    killed_before_reboot
+    same two "$(cat d1/etc/a)"
+    boot d1
+    same quay.io/org/os:2 "$(running d1)"
+    expect 0 booted_agent d1
+    has "$stderr" "undoing an interrupted update"
+    same one "$(cat d1/etc/a)"
+    same "bootc rollback
+systemctl reboot" "$(calls d1)"
+    boot d1
+    same quay.io/org/os:1 "$(running d1)"
+    # What was interrupted did not fail: it is tried again.
+    expect 0 booted_agent d1
+    same "bootc switch --retain quay.io/org/os:2
+systemctl reboot" "$(calls d1)"
+    boot d1
+    expect 0 booted_agent d1
+    same "Updated: version 3 is applied" "$(updating)"
+    same two "$(cat d1/etc/a)"
+    no_temporaries d1
+}
+
+@test "without bootc a device is in package mode, and takes no image" {
+    rm d1/usr/bin/bootc
+    boot d1
+    give "$(files "$(file /etc/a one)")"
+    expect 0 booted_agent d1
+    same package "$(reported .status.capabilities.osMode)"
+    to quay.io/org/os:2 two
+    expect 1 booted_agent d1
+    same "Error: OSUpdateFailed: version 3: spec.os.image: this system was not installed as an image: bootc cannot switch it to quay.io/org/os:2" \
+        "$(updating)"
+    same one "$(cat d1/etc/a)"
+}
