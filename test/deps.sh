@@ -44,6 +44,8 @@ test            podman-compose            podman-compose
 test            crun                      crun
 test            netavark                  netavark
 test            aardvark-dns              aardvark-dns
+test            slirp4netns               slirp4netns
+test            uidmap                    shadow-utils
 test            openbsd-inetd             -
 test            xinetd:/usr/sbin/xinetd   xinetd
 test            apache2                   httpd

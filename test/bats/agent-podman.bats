@@ -33,7 +33,8 @@ image() {
 setup() {
     fc_setup
     needs_root
-    needs podman podman && needs podman-compose podman-compose && needs crun crun || return
+    needs podman podman && needs podman-compose podman-compose && needs crun crun &&
+        needs slirp4netns slirp4netns && needs newuidmap uidmap || return
     needs busybox busybox-static
     mkdir -p "$T/bin" "$T/tree/bin" "$T/tree/conf" "$T/over" "$T/dev/etc/flightctl" "$T/units"
     # What podman wants to know: storage of the test's own. Where limits cannot be raised they are given,
@@ -68,6 +69,12 @@ X
 umount -R /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
+# An account that runs containers of its own, and may open the device that their networks need.
+mknod -m 666 "$T/over/tun" c 10 200
+mount --bind "$T/over/tun" /dev/net/tun
+useradd -u 4321 -d "$T/bob" -m bob
+mkdir -m 700 -p /run/user/4321
+chown 4321:4321 /run/user/4321
 touch "$T/ready"
 exec sleep 1000
 END
@@ -102,6 +109,7 @@ END
     enroll_agent dev >/dev/null 2>&1
 }
 teardown() {
+    [ ! -d "$T/bob/.local" ] || as_bob podman rm -fa -t 0 >/dev/null 2>&1 || echo "containers are left"
     [ -z "${NS:-}" ] || inside podman rm -fa -t 0 >/dev/null 2>&1 || echo "containers are left"
     fc_teardown
 }
@@ -110,6 +118,12 @@ app() { reported ".status.applications[] | select(.name == \"$1\") | $2"; }
 # containers: name, image and state of all there are.
 containers() { inside podman ps -a --format json | jq -r '.[] | "\(.Names[0]) \(.Image) \(.State)"' | sort; }
 about() { inside podman inspect "$1" | jq -r ".[0] | $2"; }
+
+# as_bob COMMAND ...: as the agent runs things with runAs.
+as_bob() {
+    inside setpriv --reuid 4321 --regid 4321 --init-groups --reset-env -- \
+        env -C / XDG_RUNTIME_DIR=/run/user/4321 "$@"
+}
 
 # killed SECONDS: a run that is killed after a while, if it is still under way.
 killed() {
@@ -164,9 +178,15 @@ END
     proj=$(inline_app proj compose compose.yaml "$COMPOSE" '{"envVars":{"TAG":"1"}}')
     packaged='{"name":"packaged","appType":"compose","image":"localhost/project:1"}'
     quad=$(inline_app quad quadlet q.container "$QUADLET")
+    own=$(container_app own localhost/box:1 '{"runAs":"bob","envVars":{"B":"2"},"ports":["8081:80"]}')
+    tar -C "$T/tree" -c bin | as_bob podman import -q --change 'CMD ["/bin/sleep","1000"]' \
+        --change "STOPSIGNAL SIGKILL" - localhost/box:1 >/dev/null
     give "$(files "$(file /etc/a 1)")" \
-        "$(apps "$(container_app web localhost/box:1 "$web")" "$proj" "$packaged" "$quad")"
+        "$(apps "$(container_app web localhost/box:1 "$web")" "$proj" "$packaged" "$quad" "$own")"
     expect 0 run_agent dev
+    same "own 2" "$(as_bob podman ps --format '{{.Names}}') $(
+        as_bob podman exec own sh -c 'echo $B')"
+    same "bob Running 1/1" "$(app own '"\(.runAs) \(.status) \(.ready)"')"
     containers >got
     diff - got <<'END'
 packaged_a_1 localhost/box:1 running
@@ -188,6 +208,7 @@ END
     expect 0 run_agent dev
     same "localhost/box:2 kept" "$(about web .ImageName) $(inside podman exec web cat /data/x)"
     same "$same_one" "$(about proj_a_1 .Id)"
+    same "" "$(as_bob podman ps -aq)"
 
     # One that ends again and again fails the version, and all is as it was.
     containers >before
