@@ -169,8 +169,13 @@ END
     # What fails while files are staged has stopped nothing.
     three null 4 null
     : >d1/run/calls
-    # (the first two are of desired.json)
-    expect 1 traced -o /dev/null -e inject=fsync:error=EIO:when=3
+    cp -a d1 d2
+    traced -y -o trace -e trace=fsync
+    n=$(grep ^fsync trace | grep -n -m 1 '/\.fc-[0-9a-f]*\.new>' | cut -d: -f 1)
+    rm -r d1
+    mv d2 d1
+    : >d1/run/calls
+    expect 1 traced -o /dev/null -e "inject=fsync:error=EIO:when=$n"
     has "$stderr" "Input/output error"
     same "" "$(changes)"
     diff before <(state d1)
