@@ -141,6 +141,8 @@ check: all
 COMPLETIONS ?= share/completions
 MANUALS := $(wildcard man/*.[1-8])
 UNITS := $(wildcard share/systemd/*)
+# greenboot looks below /usr/lib and /etc alone: with another PREFIX, link them there.
+GREENBOOT := $(wildcard share/greenboot/*/*.sh share/greenboot/*/*/*.sh)
 bashdir = $(datadir)/bash-completion/completions
 zshdir = $(datadir)/zsh/site-functions
 fishdir = $(datadir)/fish/vendor_completions.d
@@ -168,6 +170,7 @@ INSTALLED = \
 	$(foreach f,$(SCHEMAS),$(f):644:$(datadir)/fc/schema/$(notdir $(f))) \
 	$(foreach f,$(filter-out examples/quickstart.sh examples/%.key,$(wildcard examples/*)),$(f):644:$(docdir)/examples/$(notdir $(f))) \
 	$(foreach f,$(UNITS),$(f):644:$(unitdir)/$(notdir $(f))) \
+	$(foreach f,$(GREENBOOT),$(f):755:$(PREFIX)/lib/$(f:share/%=%)) \
 	README.md:644:$(docdir)/README.md LICENSE:644:$(docdir)/LICENSE
 
 install: all
@@ -176,7 +179,7 @@ install: all
 		from=$${i%%:*}; to=$(DESTDIR)$${i##*:}; mode=$${i#*:}; \
 		install -D -m $${mode%%:*} $$from $$to; \
 		case $$from in \
-		share/systemd/*) sed -i 's|@bindir@|$(bindir)|g' $$to ;; \
+		share/systemd/* | share/greenboot/*) sed -i 's|@bindir@|$(bindir)|g' $$to ;; \
 		$(BUILD)/bin/*) $(STRIP) $$to ;; \
 		esac; \
 	done

@@ -5,5 +5,6 @@ const struct controller *const controllers[] = {
     &files_controller,
     &apps_controller,
     &os_controller,
+    &health_controller,
     NULL,
 };

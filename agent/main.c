@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "health.h"
 
 enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_FORCE, OPT_NOW, OPT_TIMEOUT,
     OPT_WAIT };
@@ -25,11 +26,11 @@ static const struct opt options[] = {
     {OPT_TIMEOUT, "timeout", "SECONDS", NULL, "begin nothing new after so long (default: 1800)"},
     {OPT_USER, "user", "NAME", NULL, "account of the network half (default: " AGENT_ACCOUNT ")"},
     {OPT_WAIT, "wait", "SECONDS", NULL, "let the server hold the poll for so long until there is "
-        "something new (default: 0)"},
+        "something new, or the device for so long until it is well (default: 0)"},
     {0},
 };
 
-#define COMMANDS "run|status|plan|apply|kick"
+#define COMMANDS "run|status|plan|apply|kick|health"
 
 static const struct command command = {
     .name = "fc-agent",
@@ -108,6 +109,8 @@ int main(int argc, char **argv)
         code = agent_plan(&a, &e) < 0 ? e.code : FC_OK;
     else if (strcmp(what, "kick") == 0)
         code = agent_kick(&a, &e) < 0 ? e.code : FC_OK;
+    else if (strcmp(what, "health") == 0)
+        code = agent_health(&a, &e) < 0 ? e.code : FC_OK;
     else
         opt_usage(&o, "\"%s\": use one of " COMMANDS, what);
     agent_close(&a);

@@ -225,3 +225,8 @@ int place_look(int dir, const char *name, bool hash, struct seen *s, struct err 
     }
     return s->kind == SEEN_FILE && hash ? hash_file(dir, name, s->sha256, e) : 0;
 }
+
+bool place_is_ours(const struct stat *st)
+{
+    return (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}

@@ -59,4 +59,7 @@ struct seen {
 };
 int place_look(int dir, const char *name, bool hash, struct seen *s, struct err *e);
 
+/* Nobody but root, or who runs this, can have put it there. */
+bool place_is_ours(const struct stat *st);
+
 #endif

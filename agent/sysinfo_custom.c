@@ -36,12 +36,6 @@ static bool good_name(const char *s)
         strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
 
-/* Nobody but root, or who runs all this, could have put it there. */
-static bool ours(const struct stat *st)
-{
-    return (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
-}
-
 /* Finds a program by its exact name, or by that in lower case, as existing images have it; path for
  * the caller to free. 1: there is none; -1: there is one that must not be run. */
 static int find(const struct agent *a, const char *key, char **path, struct stat *st, struct err *e)
@@ -61,7 +55,7 @@ static int find(const struct agent *a, const char *key, char **path, struct stat
                 continue;
             if (!S_ISREG(st->st_mode))
                 return err_set(e, FC_DENIED, "%s/%s: not a plain file", dirs[i], name[j]);
-            if (fstat(dir, &folder) < 0 || !ours(&folder) || !ours(st))
+            if (fstat(dir, &folder) < 0 || !place_is_ours(&folder) || !place_is_ours(st))
                 return err_set(e, FC_DENIED, "%s/%s: file or folder can be written by others than "
                     "root", dirs[i], name[j]);
             *path = xasprintf("%s/%s", dirs[i], name[j]);

@@ -79,7 +79,8 @@ struct controller { /* of what has no comment that allows it, none is NULL */
  * NULL ends them. */
 extern const struct controller *const controllers[];
 
-extern const struct controller files_controller, apps_controller, os_controller;
+extern const struct controller files_controller, apps_controller, os_controller,
+    health_controller;
 
 /* Has every controller fetch what spec needs. */
 int plan_prefetch(const struct agent *a, jv spec, struct err *e);
