@@ -46,11 +46,19 @@ static void date_from_days(int64_t days, int *year, int *month, int *day)
     *year += m >= 10;
 }
 
+/* v in n digits, without printf: lists format thousands of times. Returns where they end. */
+static char *put_digits(char *p, int64_t v, int n)
+{
+    for (int i = n; i-- > 0; v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + n;
+}
+
 void time_format(int64_t us, char out[TIME_LEN])
 {
     int64_t frac = us % 1000000, t, s;
     int year, month, day;
-    size_t n;
+    char *p = out;
 
     if (frac < 0)
         frac += 1000000;
@@ -61,11 +69,15 @@ void time_format(int64_t us, char out[TIME_LEN])
     if (t < INT64_C(-62167219200) || t > INT64_C(253402300799)) /* years 0 to 9999 */
         die("time %" PRId64 " out of range", us);
     date_from_days((t - s) / 86400, &year, &month, &day);
-    n = (size_t)snprintf(out, TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
-        (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
-    if (frac)
-        n += (size_t)snprintf(out + n, TIME_LEN - n, ".%06" PRId64, frac);
-    snprintf(out + n, TIME_LEN - n, "Z");
+    const struct { int64_t v; int n; char before; } part[] = {{year, 4, 0}, {month, 2, '-'},
+        {day, 2, '-'}, {s / 3600, 2, 'T'}, {s / 60 % 60, 2, ':'}, {s % 60, 2, ':'}, {frac, 6, '.'}};
+
+    for (size_t i = 0; i < LEN(part) - (frac == 0); i++) {
+        if (part[i].before)
+            *p++ = part[i].before;
+        p = put_digits(p, part[i].v, part[i].n);
+    }
+    strcpy(p, "Z");
 }
 
 /* n decimal digits at *s, which moves behind them. -1: there are fewer. */

@@ -346,6 +346,7 @@ static int sqlite_open(struct db **out, const char *url, int flags, struct err *
 
     if (refuse_network(url + 7, e) < 0)
         return -1;
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nobody asks; each allocation would take a lock */
     d = xcalloc(1, sizeof *d);
     d->db.ops = &db_sqlite;
     d->watch = -1;

@@ -109,6 +109,7 @@ int device_get(struct store *s, struct arena *a, int64_t id, struct device *out,
         .last_seen = st_col_int(st, 18),
         .floor = st_col_int(st, 19),
         .failed = st_col_int(st, 20),
+        .member = st_col_int(st, 21),
     };
     st_reset(st);
     return 1;

@@ -29,6 +29,7 @@ struct device {
     const char *conditions; /* the device's own, JSON objects joined by ','; "" for none */
     const char *updated, *updated_info, *summary, *applications, *lifecycle; /* as if connected */
     int64_t last_seen;      /* 0: never */
+    bool member;            /* of a fleet, or of several */
 };
 
 enum assignment { /* device_fleet.state, stored */

@@ -16,7 +16,8 @@ SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2
 -- :name device_get
 SELECT d.id, d.stale, d.rendered, d.hash, d.rendered_at, d.fetched, d.reported, d.failure,
     d.spec_valid, d.spec_message, d.spec_since, d.overlap_since, d.conditions, d.updated,
-    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0), d.floor, d.failed
+    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0), d.floor, d.failed,
+    CASE WHEN EXISTS (SELECT 1 FROM device_fleet f WHERE f.device = d.id) THEN 1 ELSE 0 END
 FROM device d LEFT JOIN seen.seen seen ON seen.id = d.id WHERE d.id = ?1
 
 -- :name device_last_seen

@@ -17,26 +17,42 @@ static void add_inner(struct buf *b, const char *object)
         buf_add(b, object + 1, n - 2);
 }
 
-static void add_member(struct buf *b, const char *name, const char *text)
+static void add_name(struct buf *b, const char *name)
 {
     if (b->p[b->len - 1] != '{' && b->p[b->len - 1] != '[')
         buf_addc(b, ',');
     buf_addc(b, '"');
     buf_adds(b, name);
     buf_adds(b, "\":");
+}
+
+static void add_member(struct buf *b, const char *name, const char *text)
+{
+    add_name(b, name);
     buf_add_jsons(b, text);
+}
+
+static void add_time(struct buf *b, const char *name, int64_t us)
+{
+    char at[TIME_LEN];
+
+    time_format(us, at);
+    add_name(b, name);
+    buf_addc(b, '"');
+    buf_adds(b, at);
+    buf_addc(b, '"');
 }
 
 /* Annotations that are views of columns: of the newest fleet's row and of the rendered version. */
 static void device_annotations(struct buf *b, const struct device *d, const struct member *m, int n)
 {
-    char version[24];
-
     if (d->rendered) {
-        snprintf(version, sizeof version, "%lld", (long long)d->rendered);
         if (d->hash)
             add_member(b, "device-controller/renderedSpecHash", d->hash);
-        add_member(b, "device-controller/renderedVersion", version);
+        add_name(b, "device-controller/renderedVersion");
+        buf_addc(b, '"');
+        buf_add_int(b, d->rendered);
+        buf_addc(b, '"');
     }
     if (n > 0) {
         const char *slash;
@@ -52,14 +68,15 @@ static void device_annotations(struct buf *b, const struct device *d, const stru
 static void condition(struct buf *b, const char *type, bool status, const char *reason,
     const char *message, int64_t since)
 {
-    char at[TIME_LEN];
-
-    time_format(since, at);
-    buf_printf(b, "%s{\"lastTransitionTime\":\"%s\",\"message\":",
-        b->p[b->len - 1] == '[' ? "" : ",", at);
-    buf_add_jsons(b, message ? message : "");
-    buf_printf(b, ",\"reason\":\"%s\",\"status\":\"%s\",\"type\":\"%s\"}", reason,
-        status ? "True" : "False", type);
+    buf_adds(b, b->p[b->len - 1] == '[' ? "{" : ",{");
+    add_time(b, "lastTransitionTime", since);
+    add_member(b, "message", message ? message : "");
+    buf_adds(b, ",\"reason\":\"");
+    buf_adds(b, reason);
+    buf_adds(b, status ? "\",\"status\":\"True\",\"type\":\"" :
+        "\",\"status\":\"False\",\"type\":\"");
+    buf_adds(b, type);
+    buf_adds(b, "\"}");
 }
 
 static void fleet_names(struct buf *b, const struct member *m, int n)
@@ -82,14 +99,11 @@ static void fleet_names(struct buf *b, const struct member *m, int n)
 
 static void state(struct buf *b, const char *name, const char *status, const char *info)
 {
-    buf_printf(b, ",\"%s\":{", name);
-    if (info && *info) {
-        buf_adds(b, "\"info\":");
-        buf_add_jsons(b, info);
-        buf_addc(b, ',');
-    }
-    buf_adds(b, "\"status\":");
-    buf_add_jsons(b, status);
+    add_name(b, name);
+    buf_addc(b, '{');
+    if (info && *info)
+        add_member(b, "info", info);
+    add_member(b, "status", status);
     buf_addc(b, '}');
 }
 
@@ -99,7 +113,6 @@ static void device_status(struct buf *b, const struct res *r, const struct devic
 {
     bool connected = d->last_seen && now - d->last_seen <= SUMMARY_DISCONNECTED;
     struct buf names AUTO_BUF = BUF_INIT;
-    char seen[TIME_LEN];
 
     buf_adds(b, "{\"conditions\":[");
     buf_adds(b, d->conditions);
@@ -119,10 +132,8 @@ static void device_status(struct buf *b, const struct res *r, const struct devic
         connected ? NULL : d->last_seen ? "Did not check in for more than 5 minutes." : NULL);
     state(b, "updated", connected || !d->last_seen ? d->updated : "Unknown",
         connected || !d->last_seen ? d->updated_info : NULL);
-    if (flags & VIEW_SEEN && d->last_seen) {
-        time_format(d->last_seen, seen);
-        buf_printf(b, ",\"lastSeen\":\"%s\"", seen);
-    }
+    if (flags & VIEW_SEEN && d->last_seen)
+        add_time(b, "lastSeen", d->last_seen);
     if (r->status && strlen(r->status) > 2) {
         buf_addc(b, ',');
         add_inner(b, r->status);
@@ -175,15 +186,11 @@ static void fleet_annotations(struct buf *b, const struct rollout *o)
  * 0. */
 static void metadata_members(struct buf *b, const struct res *r, int64_t deleted)
 {
-    char at[TIME_LEN];
-
-    time_format(r->created, at);
-    buf_printf(b, "\"creationTimestamp\":\"%s\"", at);
-    if (deleted) {
-        time_format(deleted, at);
-        buf_printf(b, ",\"deletionTimestamp\":\"%s\"", at);
-    }
-    buf_printf(b, ",\"generation\":%lld", (long long)r->generation);
+    add_time(b, "creationTimestamp", r->created);
+    if (deleted)
+        add_time(b, "deletionTimestamp", deleted);
+    buf_adds(b, ",\"generation\":");
+    buf_add_int(b, r->generation);
     if (strcmp(r->labels, "{}") != 0) {
         buf_adds(b, ",\"labels\":");
         buf_adds(b, r->labels);
@@ -191,14 +198,18 @@ static void metadata_members(struct buf *b, const struct res *r, int64_t deleted
     add_member(b, "name", res_meta_name(r));
     if (r->owner)
         add_member(b, "owner", r->owner);
-    buf_printf(b, ",\"resourceVersion\":\"%lld\"", (long long)r->version);
+    buf_adds(b, ",\"resourceVersion\":\"");
+    buf_add_int(b, r->version);
+    buf_addc(b, '"');
 }
 
 void res_metadata_write(struct buf *b, const struct res *r)
 {
     buf_addc(b, '{');
-    if (strcmp(r->annotations, "{}") != 0)
-        buf_printf(b, "\"annotations\":%s,", r->annotations);
+    if (strcmp(r->annotations, "{}") != 0) {
+        add_name(b, "annotations");
+        buf_adds(b, r->annotations);
+    }
     metadata_members(b, r, 0);
     buf_addc(b, '}');
 }
@@ -216,7 +227,8 @@ int res_write(struct store *store, struct arena *a, const struct res *r, int64_t
 
     reads.db = store_reader(store);
     if (r->kind->id == KIND_DEVICE) {
-        if ((rc = device_get(s, a, r->id, &d, e)) < 0 || (n = member_list(s, a, r->id, &m, e)) < 0)
+        if ((rc = device_get(s, a, r->id, &d, e)) < 0 ||
+            (d.member && (n = member_list(s, a, r->id, &m, e)) < 0))
             return -1;
         if (rc == 0)
             return err_set(e, FC_NOTFOUND, "Device of name \"%s\" not found", r->name);
@@ -227,8 +239,9 @@ int res_write(struct store *store, struct arena *a, const struct res *r, int64_t
     }
     if (r->kind->id == KIND_FLEET && rollout_get(s, a, r->id, &o, e) < 0)
         return -1;
-    buf_printf(b, "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"%s\",\"metadata\":{",
-        r->kind->name);
+    buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"");
+    buf_adds(b, r->kind->name);
+    buf_adds(b, "\",\"metadata\":{");
     if (d.rendered || n || o.fleet || org || strcmp(r->annotations, "{}") != 0) {
         buf_adds(b, "\"annotations\":{");
         add_inner(b, r->annotations);
@@ -237,7 +250,7 @@ int res_write(struct store *store, struct arena *a, const struct res *r, int64_t
             fleet_annotations(b, &o);
         if (org)
             add_member(b, ORG_UID, r->uid);
-        buf_adds(b, "},");
+        buf_addc(b, '}');
     }
     metadata_members(b, r, o.deleted);
     buf_addc(b, '}');
