@@ -49,6 +49,12 @@ policy() {
         --arg grace "$3" '{updatePolicy: {($key): {at: $at, timeZone: "UTC", startGraceDuration: $grace}}}'
 }
 
+# run_at CLOCK: a run of d1 by another clock. The program itself, and none beside it: sanitizers.
+run_at() {
+    # shellcheck disable=SC2086 # options
+    at_time "$1" "$BUILD/bin/fc-agent" --root "$T/d1" $SPLIT
+}
+
 @test "a version waits for its download window, then for its update window" {
     with_device d1
     give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
@@ -67,16 +73,16 @@ policy() {
     give "$(files "$(file /etc/a 2)")" "$(policy downloadSchedule 7200 1h)"
     expect 0 run_agent d1
     has "$(updating)" "Preparing: version 3: waits for its download window, which opens at "
-    expect 0 at_time +2.3h run_agent d1
+    expect 0 run_at +2.3h
     same 2 "$(cat d1/etc/a)"
     has "$(updating)" "Updated: version 3 is applied"
     # Opened, and closed again: it is the next day's. What waits is applied without the server.
     give "$(files "$(file /etc/a 3)")" "$(policy updateSchedule 7200 1h)"
-    expect 0 at_time +4h run_agent d1
+    expect 0 run_at +4h
     has "$stderr" "waits for its update window, which opens at $(date -u -d '+1 day +7200 seconds' '+%Y-%m-%dT%H:')"
     same 2 "$(cat d1/etc/a)"
     # A clock that was never set opens nothing.
-    run at_time '1970-01-01 00:00:30' run_agent d1
+    run run_at '1970-01-01 00:00:30'
     same 2 "$(cat d1/etc/a)"
     expect 0 run_agent d1
     has "$(updating)" "ReadyToUpdate: version 4: "
@@ -164,7 +170,7 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
     stop "$API_PID"
     expect 7 run_agent d1
     [ ! -e d1/etc/a ]
-    expect 7 at_time +2.3h run_agent d1
+    expect 7 run_at +2.3h
     has "$stderr" "fc-agent: version 2 is applied (was 1)"
     same 1 "$(cat d1/etc/a)"
     same "2 Updated" "$(known d1 '"\(.currentVersion) \(.conditions[0].reason)"')"
@@ -236,13 +242,13 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
     give "$(files "$(file /etc/a 2)")"
     before=$(picture d1)
     for clock in '1970-01-01 00:00:30' '2100-01-01 00:00:00'; do
-        expect 5 at_time "$clock" run_agent d1
+        expect 5 run_at "$clock"
         has "$stderr" "clock"
         same "$before" "$(picture d1)"
-        expect 0 at_time "$clock" fc-agent --root d1 status
+        expect 0 at_time "$clock" "$BUILD/bin/fc-agent" --root d1 status
         # Without a server: what was changed is repaired, times or not.
         echo x >d1/etc/a
-        expect 5 at_time "$clock" run_agent d1
+        expect 5 run_at "$clock"
         has "$stderr" "drift: repaired at ${clock%% *}T"
         same 1 "$(cat d1/etc/a)"
         before=$(picture d1)
