@@ -8,9 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { NAME_MAX_SEEN = 256 }; /* bytes of a name, state or number in what they say */
+enum {
+    NAME_MAX_SEEN = 256, /* bytes of a name, state or number in what they say */
+    LOOK_TIMEOUT = 60,   /* s for an answer: less than for what changes something */
+};
 
-struct apps_cache { /* what was said in this run */
+struct apps_cache { /* what was said in this run; a string is why nothing was */
     jv containers; /* by account ("" for root): as seen_parse_ps gives them */
     jv units;      /* by account: as seen_parse_units gives them */
 };
@@ -161,6 +164,25 @@ int seen_parse_units(const char *p, size_t n, jv *out, struct err *e)
     return 0;
 }
 
+static int look_timeout(const struct agent *a)
+{
+    int limit = app_limits(a).command;
+
+    return limit < LOOK_TIMEOUT ? limit : LOOK_TIMEOUT;
+}
+
+/* Who does not answer is not asked again and again. */
+static int no_answer(jv *cache, const char *user, const struct err *e)
+{
+    json_sets(cache, user ? user : "", e->msg);
+    return -1;
+}
+
+static int had_no_answer(jv cached, struct err *e)
+{
+    return err_set(e, FC_FAIL, "%s", jv_string_value(cached));
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 /* Releases of podman before 4.4 do not say how often a container was restarted in their list. */
@@ -185,7 +207,7 @@ static void add_restarts(const struct agent *a, jv def, jv *list)
         if ((json_str(c, "app") || json_str(c, "project")) && !json_has(c, "restarts"))
             argv[asked++] = json_str(c, "id"); /* `all` keeps it */
     }
-    if (asked > 6 && app_tool(a, def, argv, app_limits(a).command, &out, &e) < 0)
+    if (asked > 6 && app_tool(a, def, argv, look_timeout(a), &out, &e) < 0)
         log_debug("%s", e.msg); /* one went meanwhile */
     buf_reserve(&out, 1);
     for (line = strtok_r(out.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -215,11 +237,13 @@ static int containers_of(const struct agent *a, jv def, jv *list, struct err *e)
     struct buf out AUTO_BUF = BUF_INIT;
 
     *list = json_get(a->apps->containers, user ? user : "");
+    if (jv_get_kind(*list) == JV_KIND_STRING)
+        return had_no_answer(*list, e);
     if (jv_is_valid(*list))
         return 0;
-    if (app_tool(a, def, argv, app_limits(a).command, &out, e) < 0 ||
+    if (app_tool(a, def, argv, look_timeout(a), &out, e) < 0 ||
         seen_parse_ps(out.p ? out.p : "", out.len, list, e) < 0)
-        return -1;
+        return no_answer(&a->apps->containers, user, e);
     add_restarts(a, def, list);
     json_set(&a->apps->containers, user ? user : "", jv_copy(*list));
     return 0;
@@ -271,6 +295,8 @@ static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
     int i, n, at = 0, rc;
 
     *units = json_get(a->apps->units, user ? user : "");
+    if (jv_get_kind(*units) == JV_KIND_STRING)
+        return had_no_answer(*units, e);
     if (jv_is_valid(*units) && has_all(*units, def))
         return 0;
     jv_free(*units);
@@ -293,11 +319,13 @@ static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
 
         argv[at++] = jv_string_value(unit);
     }
-    rc = app_tool(a, jv_null(), argv, app_limits(a).command, &out, e);
+    rc = app_tool(a, jv_null(), argv, look_timeout(a), &out, e);
     if (rc == 0)
         rc = seen_parse_units(out.p ? out.p : "", out.len, units, e);
     if (rc == 0)
         json_set(&a->apps->units, user ? user : "", jv_copy(*units));
+    else
+        no_answer(&a->apps->units, user, e);
     free(argv);
     return rc;
 }

@@ -188,6 +188,13 @@ END
     expect 1 run_agent d1
     same "fc-agent: version 5: application web: podman: did not end within 1 s" "$stderr"
     diff before <(state d1)
+    # One that only tells nothing is asked once in a run, which goes on.
+    echo "podman ps" >d1/run/hang
+    : >d1/run/calls
+    expect 0 run_agent d1
+    has "$stderr" "cannot be looked at: podman: did not end within 1 s"
+    same "1 Unknown Running" "$(grep -c 'podman ps' d1/run/calls) $(app web .status) $(app quad .status)"
+    wait_for summary Degraded
 }
 
 @test "what is not for this agent is refused by its field, and nothing is touched" {
