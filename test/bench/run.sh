@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what the project promises, side by side with its measure in the same run, and prints one
 # JSON document a measurement.
-#   sh test/bench/run.sh [-b BUILD] [start] [polls] [agent] [update] [size] [parked] [list]
+#   sh test/bench/run.sh [-b BUILD] [start] [polls] [polls-postgres] [agent] [update] [size] [parked] [list]
 #          [connections] [cgi] [fleet]      all of them by default
 # Status 1 if an answer was wrong or a promise is not kept. Use `make bench`, which builds first.
 set -eu
@@ -16,7 +16,7 @@ while getopts b:h o; do
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- start polls agent update size parked list connections cgi fleet
+[ $# -gt 0 ] || set -- start polls polls-postgres agent update size parked list connections cgi fleet
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 bench=$build/bench
 PATH=$build/bin:$PATH:/usr/sbin
@@ -40,6 +40,7 @@ finish() {
     status=$?
     trap - EXIT HUP INT TERM
     for pid in $pids; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || :; done
+    [ ! -d "$T/pg/data" ] || sh test/postgres.sh stop "$T/pg" fast 2>/dev/null || :
     rm -rf "$T"
     exit "$status"
 }
@@ -116,8 +117,10 @@ bench_start() {
         "$bench/minimal" "$FC_STATE/fc.db" "$statement" "$name")"
 }
 
-bench_polls() {
-    devices
+answers_204=
+# What polls are measured by: nginx that answers 204 to everything, on a Unix socket.
+nginx_204() {
+    [ -z "$answers_204" ] || return 0
     cat >"$T/nginx.conf" <<END
 daemon off;
 worker_processes 1;
@@ -134,16 +137,22 @@ http {
 }
 END
     taskset -c "$first" nginx -c "$T/nginx.conf" -e "$T/nginx.log" 2>"$T/nginx.err" &
-    pids="$pids $!"
+    answers_204=$!
+    pids="$pids $answers_204"
+    until_ok test -S "$T/nginx.sock"
+}
+
+# polls_measure TRY ...: polls against the store, by turns with nginx. Sets polls, what came of it.
+polls_measure() {
+    nginx_204
     taskset -c "$first" fc-api -l "unix:$T/api.sock" 2>"$T/api.log" &
     api=$!
     pids="$pids $api"
-    until_ok test -S "$T/nginx.sock"
     until_ok test -S "$T/api.sock"
     version=$(fc-select "device/$(sed -n '1s/\t.*//p' "$T/devices")" -o json |
         jq -r '.metadata.annotations["device-controller/renderedVersion"]')
-    note "polls"
-    for try in 1 2 3; do
+    rm -f "$T/load.nginx" "$T/load.api"
+    for try; do
         for server in nginx api; do
             taskset -c "$last" "$bench/load" "$T/$server.sock" "$T/devices" "$version" \
                 $CONNECTIONS $SECONDS_EACH >>"$T/load.$server" || fail "$server, run $try: see above"
@@ -153,12 +162,40 @@ END
     kill "$api"
     wait "$api" || fail "fc-api ended with status $?: $(cat "$T/api.log")"
     seen=$(fc-select devices -o json | jq -s 'map(select(.status.lastSeen)) | length')
-    promise polls '.ratio' '>= 0.3' "$(jq -s -c --slurpfile nginx "$T/load.nginx" --argjson seen "$seen" '
+    [ "$seen" = "$DEVICES" ] || fail "last-seen is kept of $seen devices, not of $DEVICES"
+    polls=$(jq -s -c --slurpfile nginx "$T/load.nginx" --argjson seen "$seen" '
         def median: map(.per_second) | sort | .[length / 2 | floor];
         {api_per_second: median, nginx_per_second: ($nginx | median),
          devices: .[0].devices, connections: .[0].connections, last_seen_kept: $seen} |
-        .ratio = (.api_per_second / .nginx_per_second * 1000 | round / 1000)' "$T/load.api")"
-    [ "$seen" = "$DEVICES" ] || fail "last-seen is kept of $seen devices, not of $DEVICES"
+        .ratio = (.api_per_second / .nginx_per_second * 1000 | round / 1000)' "$T/load.api")
+}
+
+bench_polls() {
+    devices
+    note "polls"
+    polls_measure 1 2 3
+    promise polls '.ratio' '>= 0.3' "$polls"
+}
+
+# The same on PostgreSQL, whose server runs where there is room: no promise, so one run has to do.
+bench_polls_postgres() {
+    if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        note "no PostgreSQL here: polls on SQLite alone"
+        return 0
+    fi
+    devices
+    note "polls on PostgreSQL"
+    sh test/postgres.sh start "$T/pg" # polls write nothing that has to last
+    sh test/postgres.sh run "$T/pg" psql -XAtq -h "$T/pg" -U fc -d postgres \
+        -c 'CREATE DATABASE polls'
+    export FC_STORE="postgres://fc@/polls?host=$T/pg"
+    fc-store init >/dev/null
+    fc-apply -f "$T/devices.json" >/dev/null
+    fc-work drain >/dev/null
+    polls_measure 1
+    echo "$polls" | jq -c '{bench: "polls-postgres", value: .ratio} + .'
+    unset FC_STORE
+    sh test/postgres.sh stop "$T/pg" fast
 }
 
 # serve_tls [OPTION ...]: fc-api with TLS on a port; sets api, its process, and port.
@@ -439,6 +476,7 @@ bench_fleet() {
 for part; do
     case $part in
     start | polls | agent | update | size | parked | list | connections | cgi | fleet) "bench_$part" ;;
+    polls-postgres) bench_polls_postgres ;;
     *) fail "$part: no such measurement" ;;
     esac
 done
