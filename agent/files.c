@@ -14,6 +14,11 @@
 
 enum temp { TEMP_NEW, TEMP_OLD, TEMP_COPY };
 
+enum {
+    SYNC_ALONE = 3,   /* files that are made durable one by one; more by their file systems */
+    SYSTEMS_MAX = 16, /* file systems of one update; files of others one by one */
+};
+
 /* Name of a step's temporary. */
 static const char *temp_name(jv rec, enum temp t, char out[64])
 {
@@ -333,12 +338,56 @@ static jv folders(jv records)
     return dirs;
 }
 
+/* Of many files: an fsync each would be a flush of the disk each. So their contents are waited for,
+ * which tells of errors by file, and their file systems are made durable once. */
+struct systems {
+    int fd[SYSTEMS_MAX];
+    dev_t dev[SYSTEMS_MAX];
+    size_t n;
+};
+
+static int sync_content(struct systems *s, int dir, const char *name, struct err *e)
+{
+    int fd AUTO_CLOSE = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    size_t i;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP ? 0 : err_errno(e, "%s", name);
+    if (fstat(fd, &st) < 0)
+        return err_errno(e, "fstat");
+    for (i = 0; i < s->n && s->dev[i] != st.st_dev; i++)
+        ;
+    if (i == SYSTEMS_MAX || sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+        SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+        return fsync(fd) < 0 ? err_errno(e, "fsync") : 0;
+    if (i == s->n) {
+        s->dev[s->n] = st.st_dev;
+        s->fd[s->n++] = fd;
+        fd = -1;
+    }
+    return 0;
+}
+
+static int sync_systems(struct systems *s, int rc, struct err *e)
+{
+    size_t i;
+
+    for (i = 0; i < s->n; i++) {
+        if (rc == 0 && syncfs(s->fd[i]) < 0)
+            rc = err_errno(e, "syncfs");
+        close(s->fd[i]);
+    }
+    return rc;
+}
+
 /* The new files that are staged, before their folders. */
 static int sync_staged(const struct agent *a, jv records, struct err *e)
 {
-    int i, n = jv_array_length(jv_copy(records));
+    int i, n = jv_array_length(jv_copy(records)), rc = 0;
+    struct systems systems = {.n = 0};
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; rc == 0 && i < n; i++) {
         jv rec AUTO_JV = jv_array_get(jv_copy(records), i);
         const char *c = json_str(rec, "c");
         int dir AUTO_CLOSE = -1;
@@ -347,10 +396,14 @@ static int sync_staged(const struct agent *a, jv records, struct err *e)
         if (!c || strcmp(c, files_controller.name) != 0 || !puts_file(rec))
             continue;
         dir = open_stage(a, rec);
-        if (dir >= 0 && sync_file(dir, temp_name(rec, TEMP_NEW, temp), e) < 0)
-            return wrap(rec, e);
+        if (dir < 0)
+            continue;
+        temp_name(rec, TEMP_NEW, temp);
+        rc = n > SYNC_ALONE ? sync_content(&systems, dir, temp, e) : sync_file(dir, temp, e);
+        if (rc < 0)
+            wrap(rec, e);
     }
-    return 0;
+    return sync_systems(&systems, rc, e);
 }
 
 static int files_sync(const struct agent *a, jv records, struct err *e)

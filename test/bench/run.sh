@@ -434,7 +434,7 @@ END
     pids="$pids $lighttpd"
     for try in 1 2 3; do
         for program in minimal api; do
-            case $program in minimal) path=/minimal/$name?${poll#*\?} ;; api) path=$poll ;; esac
+            case $program in minimal) path="/minimal/$name?${poll#*\?}" ;; api) path=$poll ;; esac
             taskset -c "$last" "$bench/cost" "$lighttpd" "$port" "$path" 204 $REQUESTS \
                 "$T/device.crt" "$T/device.key" keep >>"$T/cgi.$program" || fail "CGI, $program: see above"
         done
