@@ -96,6 +96,18 @@ int get_auth_permissions(struct call *c, struct err *e)
     return HANDLED;
 }
 
+/* *out: the name that people read, in the arena of the call. */
+static int display_name(struct call *c, const struct right *in, const char **out, struct err *e)
+{
+    struct res r;
+    int rc = res_get(c->s, c->a, ORG_DEFAULT_ID, kind_by_id(KIND_ORGANIZATION), in->name, &r, e);
+    jv spec AUTO_JV = rc > 0 && r.spec ? jv_parse(r.spec) : jv_object();
+    const char *name = json_str(spec, "displayName");
+
+    *out = arena_strdup(c->a, name ? name : in->name);
+    return rc < 0 ? -1 : 0;
+}
+
 int get_auth_userinfo(struct call *c, struct err *e)
 {
     const char *sub = c->id->claims ? json_str(*c->id->claims, "sub") : NULL;
@@ -108,10 +120,16 @@ int get_auth_userinfo(struct call *c, struct err *e)
         return -1;
     }
     for (size_t i = 0; i < r->n; i++) {
-        jv org = jv_object(), meta = jv_object(), spec = jv_object();
+        jv org, meta, spec;
+        const char *shown;
 
+        if (display_name(c, &r->v[i], &shown, e) < 0) {
+            jv_free(orgs);
+            return -1;
+        }
+        org = jv_object(), meta = jv_object(), spec = jv_object();
         json_sets(&meta, "name", r->v[i].uid);
-        json_sets(&spec, "displayName", r->v[i].name);
+        json_sets(&spec, "displayName", shown);
         json_sets(&org, "apiVersion", "flightctl.io/v1beta1");
         json_sets(&org, "kind", "Organization");
         json_set(&org, "metadata", meta);

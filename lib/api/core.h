@@ -51,9 +51,9 @@ struct identity {
     unsigned roles;                /* enum role that the proof itself gives, in that one */
     char name[254];                /* device name, user name, common name */
     char actor[262];               /* "device:NAME", "user:NAME", for events */
-    /* Of WHO_USER: */
     char key[SHA256_HEX];          /* tells identities apart whose rights may differ: a hash of all
                                       that the proof says and who vouches for it */
+    /* Of WHO_USER: */
     const jv *claims;              /* what a token says, an object; "groups" counts for role
                                       assignments; NULL: nothing */
     const struct grants *grants;   /* what its AuthProvider makes of that (fleet/assign.h); or NULL */

@@ -234,7 +234,9 @@ bool step_rate(struct call *c)
         return true;
     if (validates(c) && !*address(c) && !within(c, &t->auth, 'v', "", c->id->actor))
         return false;
-    /* Many devices have one bootstrap certificate. */
-    return !t->identity.step || c->id->who & (WHO_ENROLLMENT | WHO_ANYONE) ||
+    if (!t->identity.step || c->id->who & WHO_ANYONE)
+        return true;
+    /* Bootstrap certificates have one name: each counts by its bytes. */
+    return c->id->who == WHO_ENROLLMENT ? within(c, &t->identity, 'b', c->id->key, "") :
         within(c, &t->identity, 'i', c->id->actor, c->id->org_uid);
 }

@@ -130,6 +130,8 @@ END
     answers 200 eve /api/v1/organizations
     same "$(jq -nc --arg uid "$HERE" '[[$uid, {displayName: "Here", externalId: "h-1"}]]')" \
         "$(jq -c '[.items[] | [.metadata.name, .spec]]' <<<"$body")"
+    answers 200 eve /api/v1/auth/userinfo
+    same "$HERE Here" "$(json '.organizations[] | "\(.metadata.name) \(.spec.displayName)"')"
     answers 200 eve "/api/v1/organizations?fieldSelector=metadata.name%3D$THERE"
     same 0 "$(json '.items | length')"
     answers 200 admin "/api/v1/organizations?org_id=$HERE"

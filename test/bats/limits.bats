@@ -29,7 +29,7 @@ asked() {
 
     shift
     curl -sS -o /dev/null -D head -w '%{http_code}\n' --unix-socket api.sock -H "$CERT" "$@" \
-        "http://x/api/v1/version?[1-$n]" | sort | uniq -c | awk '{ print $2 "x" $1 }' | paste -sd ' '
+        "http://x${URL:-/api/v1/version}?[1-$n]" | sort | uniq -c | awk '{ print $2 "x" $1 }' | paste -sd ' '
 }
 after() { sed -n 's/^Retry-After: \([0-9]*\)\r$/\1/p' head | tail -n 1; }
 
@@ -50,6 +50,12 @@ after() { sed -n 's/^Retry-After: \([0-9]*\)\r$/\1/p' head | tail -n 1; }
     fc-sign admin -o "$T/other" other >/dev/null
     CERT="X-Cert: $(as_header other)"
     same '200x2' "$(asked 2)"
+    # One of many with one name: each bootstrap certificate for itself.
+    fc-sign enrollment -o "$T/second" >/dev/null
+    for cert in bootstrap second; do
+        CERT="X-Cert: $(as_header $cert)"
+        same '404x10 429x2' "$(URL=/api/v1/enrollmentrequests/x asked 12)"
+    done
     # The file is nothing but counts: who empties, removes or spoils it gives full buckets.
     : >"$FC_STATE/rates"
     CERT="X-Cert: $(as_header admin)"
