@@ -28,13 +28,13 @@ with_fake() {
 False Error' "$(jq -r '.status.conditions[] | .status + " " + .reason' body)"
     has "$(jq -r '.status.conditions[].message' body)" "version 2: /etc/b: "
     # In time it is one report, at its end.
-    : >requests >body
+    : >requests; : >body
     rendered 3 "$(files "$(file /etc/a 1)" "$(file /etc/b 1)")" | answer 200 GET
     expect 0 run_agent d1
     same "GET PUT" "$(cut -d' ' -f1 requests | xargs)"
     same 'False Updated' "$(jq -r '.status.conditions[] | .status + " " + .reason' body)"
     # Who cannot be told while it is under way is told at the end.
-    : >requests >body
+    : >requests; : >body
     rendered 4 "$(files "$(file /etc/c 1)" "$(file /etc/d 1)")" | answer 200 GET
     answer 503 PUT <<<'{}'
     expect 1 traced -o /dev/null -P "$T/d1/etc" \
@@ -181,7 +181,7 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
     with_fake d1
     expect 2 run_agent d1 --timeout 0
     rendered 2 "$(files "$(file /etc/a 1)" "$(file /etc/b 1)")" | answer 200 GET
-    : >hold >requests
+    : >hold; : >requests
     # shellcheck disable=SC2086 # options
     background agent.log fc-agent --root "$T/d1" --timeout 1 $SPLIT
     wait_for test -s requests
@@ -200,7 +200,7 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
     SPLIT="${SPLIT[*]}"
     fc-agent --root d1 kick
     # The signal of the hard one, while it waits for the server.
-    : >hold >requests
+    : >hold; : >requests
     # shellcheck disable=SC2086 # options
     background agent.log fc-agent --root "$T/d1" $SPLIT
     wait_for test -s requests
@@ -218,7 +218,7 @@ timed() { fc-agent --root "$T/d1" "${SPLIT[@]:1}" "$@"; }
 @test "a run that is kicked waits for the one that is under way" {
     with_fake d1
     rendered 2 "$(files "$(file /etc/a 1)")" | answer 200 GET
-    : >hold >requests
+    : >hold; : >requests
     # shellcheck disable=SC2086 # options
     background agent.log fc-agent --root "$T/d1" $SPLIT
     wait_for test -s requests

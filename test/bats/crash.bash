@@ -26,7 +26,7 @@ look() {
     sqlite:*) store_sql "$1"; return ;;
     esac
     printf '\\o looked\n%s;\n\\o\n\\echo done\n' "$1" >&"$SQL_IN"
-    while read -r line <&"$SQL_OUT" && [ "$line" != done ]; do echo "$line"; done
+    while read -r line <&"$SQL_OUT" && [ "$line" != "done" ]; do echo "$line"; done
     echo "$(<looked)"
 }
 
