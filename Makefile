@@ -16,6 +16,8 @@ libdir = $(PREFIX)/lib
 datadir = $(PREFIX)/share
 mandir = $(datadir)/man
 unitdir = $(PREFIX)/lib/systemd/system
+# Where fc-agent and greenboot look, below /usr alone, unless all is put elsewhere.
+syslibdir = $(if $(filter /usr /usr/local,$(PREFIX)),/usr,$(PREFIX))/lib
 VERSION := 0.1.0
 
 CC ?= gcc
@@ -141,8 +143,8 @@ check: all
 COMPLETIONS ?= share/completions
 MANUALS := $(wildcard man/*.[1-8])
 UNITS := $(wildcard share/systemd/*)
-# greenboot looks below /usr/lib and /etc alone: with another PREFIX, link them there.
 GREENBOOT := $(wildcard share/greenboot/*/*.sh share/greenboot/*/*/*.sh)
+HOOKS := $(wildcard share/hooks.d/*/*.yaml)
 bashdir = $(datadir)/bash-completion/completions
 zshdir = $(datadir)/zsh/site-functions
 fishdir = $(datadir)/fish/vendor_completions.d
@@ -170,7 +172,8 @@ INSTALLED = \
 	$(foreach f,$(SCHEMAS),$(f):644:$(datadir)/fc/schema/$(notdir $(f))) \
 	$(foreach f,$(filter-out examples/quickstart.sh examples/%.key,$(wildcard examples/*)),$(f):644:$(docdir)/examples/$(notdir $(f))) \
 	$(foreach f,$(UNITS),$(f):644:$(unitdir)/$(notdir $(f))) \
-	$(foreach f,$(GREENBOOT),$(f):755:$(PREFIX)/lib/$(f:share/%=%)) \
+	$(foreach f,$(GREENBOOT),$(f):755:$(syslibdir)/$(f:share/%=%)) \
+	$(foreach f,$(HOOKS),$(f):644:$(syslibdir)/flightctl/$(f:share/%=%)) \
 	README.md:644:$(docdir)/README.md LICENSE:644:$(docdir)/LICENSE
 
 install: all

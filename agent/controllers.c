@@ -6,5 +6,6 @@ const struct controller *const controllers[] = {
     &apps_controller,
     &os_controller,
     &health_controller,
+    &hooks_controller, /* the last: it looks at what the others do */
     NULL,
 };

@@ -120,6 +120,7 @@ static int parse(const struct buf *b, struct state *st, struct err *e)
     version_get(v, "desired", &st->desired);
     st->failed = json_int(v, "failed", 0);
     st->ready = json_int(v, "ready", 0);
+    st->cut = json_int(v, "cut", 0);
     outcome_get(v, "outcome", &st->outcome);
     outcome_get(v, "leaving", &st->leaving);
     copy(st->drift, sizeof st->drift, json_str(v, "drift"));
@@ -162,6 +163,8 @@ int state_store(int data, const struct state *st, struct err *e)
     json_seti(&v, "failed", st->failed);
     if (st->ready)
         json_seti(&v, "ready", st->ready);
+    if (st->cut)
+        json_seti(&v, "cut", st->cut);
     outcome_set(&v, "outcome", &st->outcome);
     if (st->leaving.reason[0])
         outcome_set(&v, "leaving", &st->leaving);

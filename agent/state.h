@@ -27,6 +27,7 @@ struct state {
     char device[254];             /* its name; "" until it asks for enrollment or is brought a spec */
     struct version current, desired;
     int64_t failed;               /* version that could not be applied; 0 = none */
+    int64_t cut;                  /* updates to desired that were killed; 0 after one that was not */
     int64_t ready;                /* version whose needs are fetched, and that waits; 0 = none */
     struct outcome outcome;
     struct outcome leaving;       /* the condition DeviceDecommissioning; no reason: it is not */

@@ -79,7 +79,7 @@ struct controller { /* of what has no comment that allows it, none is NULL */
  * NULL ends them. */
 extern const struct controller *const controllers[];
 
-extern const struct controller files_controller, apps_controller, os_controller,
+extern const struct controller files_controller, apps_controller, os_controller, hooks_controller,
     health_controller;
 
 /* Has every controller fetch what spec needs. */

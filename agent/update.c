@@ -28,6 +28,7 @@ int update_store(const struct agent *a, struct state *st, int64_t number, const 
         return -1;
     st->desired.number = number;
     snprintf(st->desired.hash, sizeof st->desired.hash, "%s", hash);
+    st->cut = 0;
     return 0;
 }
 
@@ -77,7 +78,7 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
         st->desired = (struct version){0};
     else if (st->desired.number <= to)
         st->desired = st->current;
-    st->failed = st->ready = 0;
+    st->failed = st->ready = st->cut = 0;
     st->drift[0] = '\0';
     state_outcome(st, "Updated", message);
     if (state_store(a->data_fd, st, e) < 0)
@@ -85,8 +86,43 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
     return journal_remove(a->data_fd, e);
 }
 
+/* Remembers why a version does not run. Servers look for an OS failure at the very start. */
 static int failed(const struct agent *a, struct state *st, const char *why, bool remember,
-    struct err *e);
+    struct err *e)
+{
+    size_t os = strncmp(why, OS_FAILED, strlen(OS_FAILED)) == 0 ? strlen(OS_FAILED) : 0;
+    char message[ERR_LEN];
+    struct err store = {0};
+
+    snprintf(message, sizeof message, "%.*sversion %" PRId64 ": %s", (int)os, why,
+        st->desired.number, why + os);
+    state_outcome(st, "Error", message);
+    st->cut = 0;
+    if (remember)
+        st->failed = st->desired.number;
+    if (state_store(a->data_fd, st, &store) < 0)
+        log_err(&store);
+    return err_set(e, FC_FAIL, "%s", message);
+}
+
+/* A version that ends the agent or the machine each time that it is tried is tried a few times only. */
+static int cut_short(const struct agent *a, struct state *st, jv journal, struct err *e)
+{
+    jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0);
+    const char *hash = json_str(begin, "sha256");
+    char why[64];
+
+    if (hash) { /* stored before the journal, which may be all that knows of it */
+        st->desired.number = json_int(begin, "to", st->desired.number);
+        snprintf(st->desired.hash, sizeof st->desired.hash, "%s", hash);
+    }
+    if (++st->cut < CUT_MAX)
+        return state_store(a->data_fd, st, e);
+    snprintf(why, sizeof why, "was cut short %d times", CUT_MAX);
+    failed(a, st, why, true, e);
+    log_err(e);
+    return 0;
+}
 
 /* The update, after the reboot that it asked for. What fails now is news, not the end of the run. */
 static int resume(const struct agent *a, struct state *st, jv journal, struct err *e)
@@ -152,25 +188,9 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
         break;
     }
     log_info("undoing an interrupted update");
-    return txn_undo(a, journal, e);
-}
-
-/* Remembers why a version does not run. Servers look for an OS failure at the very start. */
-static int failed(const struct agent *a, struct state *st, const char *why, bool remember,
-    struct err *e)
-{
-    size_t os = strncmp(why, OS_FAILED, strlen(OS_FAILED)) == 0 ? strlen(OS_FAILED) : 0;
-    char message[ERR_LEN];
-    struct err store = {0};
-
-    snprintf(message, sizeof message, "%.*sversion %" PRId64 ": %s", (int)os, why,
-        st->desired.number, why + os);
-    state_outcome(st, "Error", message);
-    if (remember)
-        st->failed = st->desired.number;
-    if (state_store(a->data_fd, st, &store) < 0)
-        log_err(&store);
-    return err_set(e, FC_FAIL, "%s", message);
+    if (txn_undo(a, journal, e) < 0)
+        return -1;
+    return drift_owns(journal) ? 0 : cut_short(a, st, journal, e);
 }
 
 int update_refuse(const struct agent *a, struct state *st, int64_t number, const char *why,

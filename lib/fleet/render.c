@@ -369,11 +369,43 @@ static int merge_resources(struct merge *m, jv spec)
     return n < 0 ? -1 : 0;
 }
 
+/* Hooks of several layers all run, those of an older fleet first. */
+static int merge_hooks(struct merge *m, jv spec)
+{
+    static const char *const lists[] = {"before", "after", "onFailure"};
+    AUTO_JV jv hooks = json_get(spec, "hooks"), all = json_get(m->rest, "hooks");
+    size_t i;
+
+    if (absent(hooks))
+        return 0;
+    if (jv_get_kind(hooks) != JV_KIND_OBJECT)
+        return fail(m, "spec.hooks: must be an object");
+    if (!jv_is_valid(all)) {
+        jv_free(all);
+        all = jv_object();
+    }
+    for (i = 0; i < LEN(lists); i++) {
+        AUTO_JV jv list = jv_invalid(), old = json_get(all, lists[i]);
+        int n = get_array(m, hooks, lists[i], "spec.hooks", &list);
+
+        if (n < 0)
+            return -1;
+        if (n)
+            json_set(&all, lists[i], jv_is_valid(old) ?
+                jv_array_concat(jv_copy(old), jv_copy(list)) : jv_copy(list));
+    }
+    if (!json_nonempty(all))
+        return 0;
+    json_set(&m->rest, "hooks", jv_copy(all));
+    add_origin(m, "", "hooks", true);
+    return 0;
+}
+
 /* Members without rules of their own. Consoles are sessions, not configuration. */
 static void merge_rest(struct merge *m, jv spec)
 {
     static const char *const own[] = {"os", "config", "applications", "systemd", "resources",
-        "consoles"};
+        "consoles", "hooks"};
     AUTO_JV jv keys = jv_keys(jv_copy(spec));
     int i, n = jv_array_length(jv_copy(keys));
 
@@ -409,7 +441,8 @@ static int merge_layer(struct merge *m, const struct layer *layer, jv metadata)
     if (layer->is_template && params_fill(&spec, metadata, m->err) < 0)
         return err_wrap(m->err, "%s", layer->origin);
     if (merge_os(m, spec) < 0 || merge_config(m, spec) < 0 || merge_apps(m, spec) < 0
-        || merge_systemd(m, spec) < 0 || merge_resources(m, spec) < 0)
+        || merge_systemd(m, spec) < 0 || merge_resources(m, spec) < 0
+        || merge_hooks(m, spec) < 0)
         return -1;
     merge_rest(m, spec);
     return 0;

@@ -37,7 +37,8 @@ struct rendered {
  * files append, a later one with the same path wins; applications merge by name, else image (later
  * members win, envVars merge, a later image or inline replaces either, another appType replaces
  * the whole), in order of first appearance; systemd.matchPatterns unite; resources by monitorType
- * and path; updatePolicy and all other members: the later one wins. null is as if absent.
+ * and path; the lists of hooks append; updatePolicy and all other members: the later one wins. null
+ * is as if absent.
  * FC_INVALID: "Fleet/a@v1: spec.config[0]...: why"; what resolve returns keeps its code. The
  * caller frees with rendered_free, which is fine after a failure, too. */
 int render(const struct layer *layers, size_t n, jv metadata, resolve_fn resolve, void *ctx,

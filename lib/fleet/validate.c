@@ -188,6 +188,12 @@ static void check_filled(struct schema_run *r, jv v)
         schema_report(r, "", "must not be empty");
 }
 
+static void check_few(struct schema_run *r, jv v)
+{
+    if (jv_array_length(jv_copy(v)) > 64)
+        schema_report(r, "", "must have at most 64 elements");
+}
+
 static void check_some(struct schema_run *r, jv v)
 {
     if (!json_nonempty(v))
@@ -207,6 +213,7 @@ const struct schema_check schema_checks[] = {
     {"duration", check_duration},
     {"env", check_env},
     {"expression", check_expression},
+    {"few", check_few},
     {"file-path", check_file_path},
     {"files", check_files},
     {"filled", check_filled},

@@ -31,6 +31,7 @@ make_in() { make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/root" "$@"; }
         [ -s "lib/fc/fc_$c.so" ]
     done
     [ -s share/fc/schema/Device.json ]
+    [ -s "$T/root/usr/lib/flightctl/hooks.d/afterupdating/00-default.yaml" ]
     [ -s share/doc/fc/examples/fleet.yaml ]
     [ -s share/doc/fc/README.md ]
     grep -qx 'ExecStart=/usr/local/bin/fc-agent run' lib/systemd/system/fc-agent.service

@@ -50,6 +50,8 @@ docs() {
                 description: "warm"}, {severity: "Critical", duration: "1m", percentage: 90,
                 description: "hot"}]}, {monitorType: "Disk", path: "/var", samplingInterval: "5m",
                 alertRules: []}], systemd: {matchPatterns: ["ssh*.service", "getty@tty[1-3].service"]}}),
+            hooks: doc("Device"; {hooks: {before: [{command: ["/bin/true"], timeout: "5s"}],
+                after: [{systemd: {action: "restart", unit: "a.service"}}]}}),
             schedule: doc("Device"; {updatePolicy: {updateSchedule: {at: "0 3 * * MON-FRI",
                 timeZone: "Europe/Berlin", startGraceDuration: "2h"}}}),
             fleet: doc("Fleet"; {selector: {matchLabels: {app: "kiosk"}, matchExpressions: [
@@ -285,6 +287,21 @@ END
     fine <<'END'
 monitors | .spec.resources[1].path = "/"
 monitors | .spec.resources[0].alertRules[0].percentage = 12.5
+END
+}
+
+@test "hooks: commands, units, time limits" {
+    breaches <<'END'
+hooks | .spec.hooks.before[0].command = [] | spec.hooks.before[0].command: must not be empty
+hooks | .spec.hooks.before[0].command = ("aa" * 64 / "a") | spec.hooks.before[0].command: must have at most 64 elements
+hooks | .spec.hooks.before[0].timeout = "2h" | spec.hooks.before[0].timeout: must be a duration from 1s to 1h, such as 30s or 5m
+hooks | .spec.hooks.after[0].systemd.unit = "a b.service" | spec.hooks.after[0].systemd.unit: must be the name of a systemd unit
+hooks | .spec.hooks.after[0].systemd.unit = "--now.service" | spec.hooks.after[0].systemd.unit: must be the name of a systemd unit
+hooks | .spec.hooks.after[0].systemd.action = "mask" | spec.hooks.after[0].systemd.action: must be one of start, stop, restart, try-restart, reload, reload-or-restart, enable, disable
+END
+    fine <<'END'
+hooks | .spec.hooks.onFailure = [{command: ["x", ""], timeout: "1h"}]
+hooks | .spec.hooks.after[0].systemd.unit = "getty@tty1.service"
 END
 }
 
