@@ -127,8 +127,8 @@ static bool drop_image(const struct agent *a, const char *key, jv owner)
     return !is_image || e.code == FC_OK || app_tool(a, owner, exists, limit, NULL, &e) < 0;
 }
 
-/* Images that came for applications and that none needs any more. What could not be removed, since a
- * container of somebody else's has it, is tried again after the next update. */
+/* Images that came for applications and that none needs any more. What could not be removed, since
+ * a container of somebody else's has it, is tried again after the next update. */
 static int prune(const struct agent *a, jv after, struct err *e)
 {
     jv defs AUTO_JV = json_get(after, "apps"), needed AUTO_JV = apps_images(defs);

@@ -133,7 +133,8 @@ int apps_registry(const struct agent *a, jv *out, struct err *e);
 /* The definition of that name among an array of them; invalid when there is none. */
 jv apps_find(jv defs, const char *name);
 bool apps_same(jv def, jv other, const char *member);
-/* The images that definitions need: {IMAGE: null, or "IMAGE USER": {"user","uid","gid","image"}}. */
+/* The images that definitions need: {IMAGE: null}, or of an account's own
+ * {"IMAGE USER": {"user","uid","gid","image"}}. */
 jv apps_images(jv defs);
 /* Does something not run as it should? The first time after a boot that all do, that is noted. */
 bool apps_drifted(const struct agent *a);

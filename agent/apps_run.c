@@ -116,8 +116,8 @@ int app_reload(const struct agent *a, const char *user, struct err *e)
 
 /* --- volumes -------------------------------------------------------------------------------- */
 
-/* A volume that holds an image is made anew when the image is another one, or may be (fresh). What a
- * volume of that name holds otherwise is somebody's data. */
+/* A volume that holds an image is made anew when the image is another one, or may be (fresh). What
+ * a volume of that name holds otherwise is somebody's data. */
 static int volume_ensure(const struct agent *a, jv def, const char *volume, const char *image,
     bool fresh, struct err *e)
 {
@@ -132,7 +132,8 @@ static int volume_ensure(const struct agent *a, jv def, const char *volume, cons
     char *wanted AUTO_FREE = xasprintf("%s:image", image), *mount AUTO_FREE = NULL;
     const char *const with_image[] = {"podman", "volume", "create", "--label", label, "--driver",
         "image", "--opt", option, "--", volume, NULL};
-    const char *const plain[] = {"podman", "volume", "create", "--label", label, "--", volume, NULL};
+    const char *const plain[] = {"podman", "volume", "create", "--label", label, "--", volume,
+        NULL};
     const char *extract[] = {"podman", "artifact", "extract", "--", image, NULL, NULL};
     struct buf out AUTO_BUF = BUF_INIT;
     int limit = app_limits(a).command;
@@ -220,13 +221,15 @@ static int free_name(const struct agent *a, jv def, struct err *e)
     seen_app_free(&s);
     if (rc < 0 || (!ours && app_tool(a, def, exists, app_limits(a).command, NULL, &none) == 0))
         return -1;
-    return ours ? app_down(a, def, false, e) : app_tool(a, def, drop, app_limits(a).command, NULL, e);
+    return ours ? app_down(a, def, false, e) :
+        app_tool(a, def, drop, app_limits(a).command, NULL, e);
 }
 
 static int compose_up(const struct agent *a, jv def, struct err *e)
 {
     static const char *const tools[] = {"podman-compose", "podman"};
-    jv files AUTO_JV = json_get(def, "compose"), main_file AUTO_JV = jv_array_get(jv_copy(files), 0);
+    jv files AUTO_JV = json_get(def, "compose");
+    jv main_file AUTO_JV = jv_array_get(jv_copy(files), 0);
     int i, n = jv_array_length(jv_copy(files)), rc = -1;
     char dir[PATH_LEN];
     const char *name;

@@ -170,13 +170,13 @@ END
     three null 4 null
     : >d1/run/calls
     cp -a d1 d2
-    traced -y -o trace -e trace=fsync
-    n=$(grep ^fsync trace | grep -n -m 1 '/\.fc-[0-9a-f]*\.new>' | cut -d: -f 1)
+    traced -o trace -e trace=openat
+    n=$(grep ^openat trace | grep -n -m 1 '"\.fc-[0-9a-f]*\.new"' | cut -d: -f 1)
     rm -r d1
     mv d2 d1
     : >d1/run/calls
-    expect 1 traced -o /dev/null -e "inject=fsync:error=EIO:when=$n"
-    has "$stderr" "Input/output error"
+    expect 1 traced -o /dev/null -e "inject=openat:error=ENOSPC:when=$n"
+    has "$stderr" "cannot make a temporary: No space left on device"
     same "" "$(changes)"
     diff before <(state d1)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What podman and systemctl print, and files of applications that come in images. The first byte says
- * which; the rest is the text. */
+/* What podman and systemctl print, and files of applications that come in images. The first byte
+ * says which; the rest is the text. */
 #include <string.h>
 
 #include "apps.h"
