@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A rendered device that somebody brings in a file: no server is asked, and nothing talks to one. */
+/* A rendered device that somebody brings in a file: no server is asked. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +91,9 @@ static int bring(struct run *r, struct brought *b, struct err *e)
         return -1;
     r->dirty = true;
     rc = run_update(r, b->device, e);
-    return reboot_wanted() ? 0 : rc > 0 ? err_set(e, FC_AGAIN, "%s (--force does not wait)", r->st.outcome.message) : rc;
+    if (reboot_wanted())
+        return 0;
+    return rc > 0 ? err_set(e, FC_AGAIN, "%s (--force does not wait)", r->st.outcome.message) : rc;
 }
 
 static int apply(struct run *r, const char *file, struct err *e)

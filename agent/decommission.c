@@ -26,7 +26,7 @@ const char *decommission_target(jv device)
 
 /* --- the server's part -------------------------------------------------------------------- */
 
-/* As often as it takes; a server that does not take the device's word any more is not waited for. */
+/* As often as it takes; a server that denies the device is not waited for. */
 static int tell(struct run *r, const char *reason, const char *message, struct err *e)
 {
     struct outcome *o = &r->st.leaving;

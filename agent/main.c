@@ -9,8 +9,8 @@
 #include "base/opt.h"
 #include "health.h"
 
-enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_FORCE, OPT_NOW, OPT_TIMEOUT,
-    OPT_WAIT };
+enum { OPT_ROOT = OPT_FIRST, OPT_DATA, OPT_CONFIG, OPT_USER, OPT_NO_SPLIT, OPT_FORCE, OPT_NOW,
+    OPT_TIMEOUT, OPT_WAIT };
 
 static const struct opt options[] = {
     OPTS_OUTPUT,
@@ -18,8 +18,8 @@ static const struct opt options[] = {
     {OPT_CONFIG, "config", "FILE", "file", "configuration (default: " AGENT_CONFIG
         " below the root folder, with conf.d beside it)"},
     {OPT_DATA, "data-dir", "DIR", "dir", "state (default: " AGENT_DATA " below the root folder)"},
-    {OPT_FORCE, "force", NULL, NULL, "apply also an older version, one that failed, or outside of its "
-        "windows"},
+    {OPT_FORCE, "force", NULL, NULL, "apply also an older version, one that failed, or outside of "
+        "its windows"},
     {OPT_NO_SPLIT, "no-split", NULL, NULL, "run the network half under the same account"},
     {OPT_NOW, "now", NULL, NULL, "ask the server even if that is to wait after a failure"},
     {OPT_ROOT, "root", "DIR", "dir", "act on the system in this folder (default: /)"},

@@ -50,7 +50,7 @@ static int64_t shown(const struct tm *t)
     return timegm(&copy);
 }
 
-/* The start of the first minute from a time on that matches, by the clocks of TZ; 0: none for years. */
+/* The first minute from a time on that matches, by the clocks of TZ; 0: none for years. */
 static int64_t next(const struct cron *c, int64_t from)
 {
     int64_t end = from + (int64_t)AHEAD_DAYS * DAY, before = 0, at;

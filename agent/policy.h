@@ -17,8 +17,8 @@ struct opening {
     int64_t next; /* s since the epoch when it opens next; 0: in no time that could be told */
 };
 
-/* schedule (borrowed): downloadSchedule or updateSchedule; one that is missing is always open. root:
- * where the database of time zones is, "" for the host's own. now: s since the epoch; a clock that
+/* schedule (borrowed): downloadSchedule or updateSchedule; one that is missing is always open.
+ * root: where the database of time zones is, "" for the host's own. now: s since the epoch; a clock that
  * was never set is before 2020, and nothing opens by it. FC_FAIL: there is no such time zone. */
 int policy_open(const char *root, jv schedule, int64_t now, struct opening *out, struct err *e);
 
