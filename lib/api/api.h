@@ -94,6 +94,10 @@ bool api_news(struct api *a);
 int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool *ready,
     struct err *e);
 
+/* A turn of the event loop ends. Polls of one turn read from one moment of the store together, which
+ * saves each the locks; who never calls this reads for each alone. */
+void api_turn(struct api *a);
+
 /* Called when idle and at least once a second while busy: flushes lossy counters (last seen). */
 void api_idle(struct api *a);
 

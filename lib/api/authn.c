@@ -22,6 +22,8 @@ bool step_authenticate(struct call *c)
     struct err e = {0};
     int status = 401, rc = 0;
 
+    if (!c->route || c->route->handler != get_rendered) /* what polls share may be a turn old */
+        db_let_go(c->s->db);
     if (c->route && c->route->who & WHO_ANYONE)
         c->id = &nobody;
     for (size_t i = 0; !c->id && rc == 0 && i < LEN(methods); i++)

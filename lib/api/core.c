@@ -116,6 +116,12 @@ int api_parked(struct api *a, const struct api_park *const *park, size_t n, bool
     return rc;
 }
 
+void api_turn(struct api *a)
+{
+    a->turns = true;
+    db_let_go(a->store.db);
+}
+
 void api_idle(struct api *a)
 {
     struct err e = {0};

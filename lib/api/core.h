@@ -117,6 +117,7 @@ struct api {
     struct rates *rates;
     struct seen_batch *seen;
     struct arena *arena; /* of the request at hand */
+    bool turns;          /* api_turn is called */
     int64_t version;     /* of the store's contents, when api_news was asked last */
 };
 

@@ -67,6 +67,8 @@ int get_rendered(struct call *c, struct err *e)
         return -1;
     if (known && *known && num_parse(known, 0, INT64_MAX / 2, &have, "knownRenderedVersion", e) < 0)
         return -1;
+    if (c->api->turns && !c->writing && db_hold(c->s->db, e) < 0)
+        return -1;
     rc = device_poll(c->s, c->org, c->arg[0], &id, &rendered, &stale, e);
     if (rc <= 0)
         return rc < 0 ? -1 : not_found(c, e);

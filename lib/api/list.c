@@ -173,6 +173,8 @@ static int list(struct call *c, const char *parent, struct err *e)
         return -1;
     if (rc)
         return refuse(c, 501, "cveId: vulnerabilities are not looked for here"), HANDLED;
+    if (c->api->turns && db_hold(c->s->db, e) < 0) /* rows and numbers of one moment */
+        return -1;
     buf_adds(b, "{\"apiVersion\":\"" API_VERSION "\",\"items\":[");
     if (!summary && list_read(c->s, c->a, &q, add_item, &items, &page, e) < 0)
         return -1;

@@ -371,6 +371,7 @@ static void run(struct loop *l)
 
         event_base_loop(l->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
         run_ready(l);
+        api_turn(l->api);
         run_writes(l);
         run_parked(l);
         run_idle(l);

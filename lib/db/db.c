@@ -134,6 +134,17 @@ int db_begin(struct db *d, bool write, struct err *e)
     return d->ops->begin(d, write, e);
 }
 
+int db_hold(struct db *d, struct err *e)
+{
+    return d->ops->hold ? d->ops->hold(d, e) : 0;
+}
+
+void db_let_go(struct db *d)
+{
+    if (d->ops->let_go)
+        d->ops->let_go(d);
+}
+
 int db_commit(struct db *d, struct err *e)
 {
     d->depth = 0;

@@ -53,6 +53,10 @@ int db_exec(struct db *d, const char *sql, struct err *e); /* several statements
 /* write: takes the write lock now, and keeps it until what it wrote can be seen, so that writers
  * follow each other and sequences commit in their order. */
 int db_begin(struct db *d, bool write, struct err *e);
+/* What is read from now on is of one moment, and costs no locks of its own, until it is let go: by
+ * db_let_go, or by the next db_begin. No transaction in the sense of db_in_transaction. */
+int db_hold(struct db *d, struct err *e);
+void db_let_go(struct db *d);
 int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);       /* fine when there is no transaction */
 bool db_in_transaction(struct db *d);

@@ -19,6 +19,8 @@ struct db_ops {
     int (*migrate)(struct db *d, const char *sql, int version, struct err *e);
     int (*exec)(struct db *d, const char *sql, struct err *e);
     int (*begin)(struct db *d, bool write, struct err *e);
+    int (*hold)(struct db *d, struct err *e); /* NULL, and so let_go: locks cost nothing here */
+    void (*let_go)(struct db *d);
     int (*commit)(struct db *d, struct err *e); /* undone when it failed */
     void (*rollback)(struct db *d);
     bool (*in_transaction)(struct db *d);

@@ -34,6 +34,8 @@ struct sqlite {
     int64_t waiting; /* ms: since when it does */
     int watch;      /* inotify descriptor or -1 */
     struct stmt *version;
+    bool held;      /* a transaction that reads is open for db_hold */
+    struct stmt *hold, *let_go;
 };
 
 struct sqlite_stmt {
@@ -330,6 +332,8 @@ static void sqlite_close(struct db *db)
     struct sqlite *d = of(db);
 
     st_free(d->version);
+    st_free(d->hold);
+    st_free(d->let_go);
     sqlite3_close(d->h);
     if (d->watch >= 0)
         close(d->watch);
@@ -436,6 +440,7 @@ static int sqlite_attach_seen(struct db *db, struct err *e)
 
     if (d->seen && (!d->seen_lost || db_in_transaction(db)))
         return 0;
+    db_let_go(db); /* nothing is attached in a transaction */
     if (d->seen && db_exec(db, "DETACH seen", e) < 0)
         return -1;
     d->seen = d->seen_lost = false;
@@ -541,10 +546,38 @@ static int sqlite_exec(struct db *d, const char *sql, struct err *e)
     return rc == SQLITE_OK ? 0 : db_error(of(d), e, rc);
 }
 
+/* An error may have ended it already. */
+static void sqlite_let_go(struct db *db)
+{
+    struct sqlite *d = of(db);
+
+    if (!d->held)
+        return;
+    d->held = false;
+    if (!sqlite3_get_autocommit(d->h) && (!d->let_go || st_run(d->let_go, NULL) < 0))
+        sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int sqlite_hold(struct db *db, struct err *e)
+{
+    struct sqlite *d = of(db);
+
+    if (d->held && sqlite3_get_autocommit(d->h))
+        d->held = false;
+    if (!sqlite3_get_autocommit(d->h))
+        return 0;
+    if ((!d->hold && !(d->hold = db_prepare(db, "BEGIN", e))) ||
+        (!d->let_go && !(d->let_go = db_prepare(db, "COMMIT", e))) || st_run(d->hold, e) < 0)
+        return -1;
+    d->held = true;
+    return 0;
+}
+
 static int sqlite_begin(struct db *db, bool write, struct err *e)
 {
     struct sqlite *d = of(db);
 
+    sqlite_let_go(db);
     /* The builder of the library may have chosen less; readers need not be told. */
     if (write && !d->side && !d->synced) {
         if (db_exec(db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-65536", e) < 0)
@@ -556,7 +589,7 @@ static int sqlite_begin(struct db *db, bool write, struct err *e)
 
 static bool sqlite_in_transaction(struct db *d)
 {
-    return !sqlite3_get_autocommit(of(d)->h);
+    return !of(d)->held && !sqlite3_get_autocommit(of(d)->h);
 }
 
 static void sqlite_rollback(struct db *d)
@@ -662,6 +695,7 @@ static int64_t sqlite_data_version(struct db *db, struct err *e)
     struct sqlite *d = of(db);
     int64_t v;
 
+    sqlite_let_go(db);
     /* Unlike the file control of that name it begins to read, so that it sees what is new. */
     if (!d->version && !(d->version = db_prepare(db, "PRAGMA main.data_version", e)))
         return -1;
@@ -719,6 +753,8 @@ const struct db_ops db_sqlite = {
     .migrate = sqlite_migrate,
     .exec = sqlite_exec,
     .begin = sqlite_begin,
+    .hold = sqlite_hold,
+    .let_go = sqlite_let_go,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .in_transaction = sqlite_in_transaction,
