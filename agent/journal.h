@@ -4,8 +4,9 @@
  * made durable before what they announce is done. First {"t":"begin",...}, then a {"t":"step"} for
  * each thing that will change, then {"t":"commit"}. Where it takes a
  * reboot, a {"t":"reboot"} with the boot's id stands between, and the file is to be continued in
- * another boot. A file without a commit says that the update
- * is to be undone, one with it that it is to be finished; no file, that nothing is under way.
+ * another boot, unless an {"t":"undo"} says that this was tried, and why it failed. A file without
+ * a commit says that the update is to be undone, one with it that it is to be finished; no file,
+ * that nothing is under way.
  */
 #ifndef FC_AGENT_JOURNAL_H
 #define FC_AGENT_JOURNAL_H

@@ -302,14 +302,14 @@ enum txn_result txn_run(const struct agent *a, struct plan *p, jv spec, jv begin
 
 /* --- after a reboot ------------------------------------------------------------------------- */
 
-static jv find_reboot(jv journal)
+static jv find_record(jv journal, const char *what)
 {
     int i, n = jv_array_length(jv_copy(journal));
 
     for (i = 0; i < n; i++) {
         jv rec = jv_array_get(jv_copy(journal), i);
 
-        if (strcmp(type(rec), "reboot") == 0)
+        if (strcmp(type(rec), what) == 0)
             return rec;
         jv_free(rec);
     }
@@ -318,11 +318,11 @@ static jv find_reboot(jv journal)
 
 enum txn_boot txn_boot(jv journal)
 {
-    jv rec AUTO_JV = find_reboot(journal);
+    jv rec AUTO_JV = find_record(journal, "reboot"), undo AUTO_JV = find_record(journal, "undo");
     const char *of = json_str(rec, "boot");
     char now[BOOT_ID_LEN];
 
-    if (!jv_is_valid(rec))
+    if (!jv_is_valid(rec) || jv_is_valid(undo))
         return BOOT_NONE;
     boot_id(now);
     return of && strcmp(of, now) == 0 ? BOOT_DUE : BOOT_OVER;
@@ -344,7 +344,7 @@ static int resume_step(const struct agent *a, jv rec, struct err *e)
 
 static int resume(const struct agent *a, jv journal, jv spec, struct journal *j, struct err *e)
 {
-    jv reboot AUTO_JV = find_reboot(journal);
+    jv reboot AUTO_JV = find_record(journal, "reboot");
     int i, n = jv_array_length(jv_copy(journal));
 
     for (i = 0; i < n; i++) {
@@ -358,6 +358,30 @@ static int resume(const struct agent *a, jv journal, jv spec, struct journal *j,
     return commit(json_get(reboot, "after"), j, e);
 }
 
+/* That the way leads back is noted first: a run that is killed on it must not be followed by one that
+ * finds all well, and goes on with a device that is half as it was. */
+static void note_undo(struct journal *j, const struct err *why)
+{
+    jv rec AUTO_JV = jv_object();
+    struct err e = {0};
+
+    json_sets(&rec, "t", "undo");
+    json_sets(&rec, "why", why->msg);
+    journal_add(j, rec);
+    if (journal_sync(j, &e) < 0)
+        log_err(&e);
+}
+
+bool txn_undoing(jv journal, struct err *why)
+{
+    jv rec AUTO_JV = find_record(journal, "undo");
+    const char *text = json_str(rec, "why");
+
+    if (jv_is_valid(rec))
+        err_set(why, FC_FAIL, "%s", text ? text : "");
+    return jv_is_valid(rec);
+}
+
 enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e)
 {
     struct journal j = {.fd = -1};
@@ -366,6 +390,8 @@ enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct er
     if (journal_reopen(a->data_fd, &j, e) < 0)
         return TXN_STUCK;
     rc = resume(a, journal, spec, &j, e);
+    if (rc < 0 && !j.doubtful)
+        note_undo(&j, e);
     journal_close(&j);
     return rc == 0 ? TXN_DONE : give_up(a, journal, &j, e);
 }

@@ -112,6 +112,8 @@ enum txn_boot {
 enum txn_boot txn_boot(jv journal);
 /* What follows the reboot, to the commit: TXN_DONE, or as txn_run. */
 enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e);
+/* Was it decided, after a reboot, that all is to be undone? Then *why says the reason. */
+bool txn_undoing(jv journal, struct err *why);
 int txn_undo(const struct agent *a, jv journal, struct err *e);   /* then removes the journal */
 int txn_finish(const struct agent *a, jv journal, struct err *e); /* the journal stays */
 

@@ -166,6 +166,7 @@ static int resume(const struct agent *a, struct state *st, jv journal, struct er
 int update_recover(const struct agent *a, struct state *st, struct err *e)
 {
     jv journal AUTO_JV = jv_invalid();
+    struct err why = {0};
 
     if (journal_read(a->data_fd, &journal, e) < 0)
         return -1;
@@ -190,7 +191,13 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
     log_info("undoing an interrupted update");
     if (txn_undo(a, journal, e) < 0)
         return -1;
-    return drift_owns(journal) ? 0 : cut_short(a, st, journal, e);
+    if (drift_owns(journal))
+        return 0;
+    if (!txn_undoing(journal, &why))
+        return cut_short(a, st, journal, e);
+    failed(a, st, why.msg, true, &why);
+    log_err(&why);
+    return 0;
 }
 
 int update_refuse(const struct agent *a, struct state *st, int64_t number, const char *why,

@@ -147,6 +147,64 @@ systemctl reboot" "$(calls d1)"
     no_temporaries d1
 }
 
+# hooked: a program that hooks run, which fails as long as run/bad is there, and rules for all times.
+hooked() {
+    local when
+
+    printf '#!/bin/sh\necho "note $*" >>/run/calls\n[ ! -e /run/bad ] || { echo bad >&2; exit 1; }\n' >d1/usr/bin/note
+    chmod +x d1/usr/bin/note
+    for when in beforeupdating afterupdating beforerebooting afterrebooting; do
+        mkdir -p d1/etc/flightctl/hooks.d/$when
+        cat >d1/etc/flightctl/hooks.d/$when/a.yaml <<END
+- run: note $when \${Files}
+  if: [{path: /etc/a, op: [updated, created]}]
+- {run: note $when rebooted, if: [rebooted == true]}
+END
+    done
+}
+
+@test "hooks around a reboot; what they fail leads back, and nowhere else after a kill" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    hooked
+    to quay.io/org/os:2 two
+    expect 0 booted_agent d1
+    same "bootc switch --retain quay.io/org/os:2
+note beforeupdating /etc/a
+note beforerebooting /etc/a
+systemctl reboot" "$(calls d1)"
+    boot d1
+    expect 0 booted_agent d1
+    same "note afterrebooting /etc/a
+note afterrebooting rebooted
+note afterupdating /etc/a
+note afterupdating rebooted" "$(calls d1)"
+    same "Updated: version 3 is applied" "$(updating)"
+
+    to quay.io/org/os:3 three
+    booted_agent d1
+    boot d1
+    : >d1/run/bad
+    # Killed as soon as it was noted that all is to be undone.
+    run unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" \
+        env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" strace -qq -o /dev/null -e trace=fdatasync \
+        -e inject=fdatasync:signal=KILL:when=1 fc-agent --root "$T/d1" --user _fc-agent
+    same 137 "$status"
+    grep -q '"t":"undo"' d1/var/lib/flightctl/journal
+    rm d1/run/bad
+    calls d1 >/dev/null
+    expect 0 booted_agent d1
+    same two "$(cat d1/etc/a)"
+    has "$(calls d1)" "bootc rollback
+systemctl reboot"
+    boot d1
+    same quay.io/org/os:2 "$(running d1)"
+    expect 0 booted_agent d1
+    same "Error: version 4: afterrebooting: a.yaml[0]: note: ended with 1: bad" "$(updating)"
+    same two "$(cat d1/etc/a)"
+    no_temporaries d1
+}
+
 @test "without bootc a device is in package mode, and takes no image" {
     rm d1/usr/bin/bootc
     boot d1
