@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154 # bats sets status, output, stderr
+# shellcheck disable=SC2154,SC2016 # bats sets status, output, stderr
 # The OS of a device, by a stand-in for bootc, and updates that go on after a reboot.
 
 load helpers
