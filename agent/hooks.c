@@ -121,8 +121,8 @@ static int list_rules(const struct agent *a, const char *base, const char *when,
     return 0;
 }
 
-/* All rules of a folder, those of /etc over those of /usr, in the order of their files' names. A file
- * that cannot be read is passed over: a later version could not mend it else. */
+/* All rules of a folder, those of /etc over those of /usr, in the order of their files' names. A
+ * file that cannot be read is passed over: a later version could not mend it else. */
 static int load_rules(const struct agent *a, const char *when, jv *rules, struct err *e)
 {
     jv files AUTO_JV = jv_object(), names AUTO_JV = jv_invalid();
@@ -261,8 +261,8 @@ static int check_files(const struct plan *p, struct err *e)
 
         if (s->ctl == &files_controller && strcmp(json_str(s->rec, "do"), "write") == 0 &&
             rules_path(path) && (s->content.len > HOOK_FILE_MAX ?
-            err_set(e, FC_INVALID, "%s: too large", path) :
-            hook_rules_parse(path, s->content.p ? s->content.p : "", s->content.len, &rules, e)) < 0)
+            err_set(e, FC_INVALID, "%s: too large", path) : hook_rules_parse(path,
+            s->content.p ? s->content.p : "", s->content.len, &rules, e)) < 0)
             return -1;
     }
     return 0;
@@ -410,7 +410,7 @@ static int forget(const struct agent *a, struct err *e)
         err_errno(e, AGENT_RUN "/" RAN) : 0;
 }
 
-/* What hooks did cannot be taken back, and what they say at an undo does not keep it from going on. */
+/* What hooks did cannot be taken back, and an undo goes on whatever its own come to. */
 static int hooks_undo(const struct agent *a, jv rec, struct err *e)
 {
     jv actions AUTO_JV = json_get(rec, "actions"), event AUTO_JV = json_get(rec, "event");

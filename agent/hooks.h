@@ -31,8 +31,8 @@ enum {
  * frees. */
 int hook_rules_parse(const char *source, const char *text, size_t n, jv *out, struct err *e);
 
-/* What a rule does at an event (both borrowed): an action for the caller to free, or an invalid value
- * if one of its conditions does not hold. */
+/* What a rule does at an event (both borrowed): an action for the caller to free, or an invalid
+ * value if one of its conditions does not hold. */
 jv hook_rule_action(jv rule, jv event);
 
 /* s of an action's timeout ("10s"), the default without one; -1 when it is none or too long. */

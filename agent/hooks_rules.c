@@ -51,7 +51,8 @@ static int read_expression(const struct file *f, const char *path, const char *t
 
     *out = jv_invalid();
     if (sscanf(text, " %31[A-Za-z_] == %31[A-Za-z_] %c", name, value, &rest) != 2 ||
-        strcmp(name, "rebooted") != 0 || (strcmp(value, "true") != 0 && strcmp(value, "false") != 0))
+        strcmp(name, "rebooted") != 0 ||
+        (strcmp(value, "true") != 0 && strcmp(value, "false") != 0))
         return wrong(f, path, "must be \"rebooted == true\" or \"rebooted == false\"");
     *out = jv_object();
     json_set(out, name, strcmp(value, "true") == 0 ? jv_true() : jv_false());
@@ -193,7 +194,8 @@ static int read_rule(const struct file *f, const char *at, jv rule, jv *out)
         return -1;
     snprintf(sub, sizeof sub, "%s.run", at);
     if (!run || split_words(run, none, &words) < 0)
-        return wrong(f, sub, run ? "has a quote that does not end, or too many words" : "is missing");
+        return wrong(f, sub, "%s", run ? "has a quote that does not end, or too many words" :
+            "is missing");
     if (!json_nonempty(words))
         return wrong(f, sub, "names no program");
     snprintf(sub, sizeof sub, "%s.workDir", at);
