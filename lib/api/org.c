@@ -4,11 +4,30 @@
 
 #include "api/rights.h"
 
+static bool gone(struct call *c)
+{
+    return refuse(c, 403, "%s is of an organization that does not exist", c->id->actor);
+}
+
+/* Its certificate may have been recognized before the organization went. A device need not be looked
+ * after: it went with it. */
+static bool enrolls_there(struct call *c)
+{
+    struct err e = {0};
+    int64_t org;
+
+    if (store_org(c->s, c->id->org_uid, &org, &e) == 0)
+        return true;
+    return e.code == FC_NOTFOUND ? gone(c) : undecided(c, &e);
+}
+
 /* Agents, and people whose proof names an organization: one that is there still. */
 static bool fixed(struct call *c, const struct rights *r, const char *uid)
 {
     if (r && !r->n)
-        return refuse(c, 403, "%s is of an organization that does not exist", c->id->actor);
+        return gone(c);
+    if (c->id->who == WHO_ENROLLMENT && !enrolls_there(c))
+        return false;
     if (uid && strcmp(uid, c->id->org_uid) != 0)
         return refuse(c, 403, "org_id: %s is of another organization", c->id->actor);
     c->org = c->id->org;

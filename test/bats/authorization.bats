@@ -71,6 +71,20 @@ teardown() { fc_teardown; }
     says 'user:eve is of an organization that does not exist'
 }
 
+@test "an organization that is gone enrolls nobody, though its certificate is known" {
+    start_api
+    fc-sign enrollment --org here -o strap >/dev/null
+    request_of own
+    OWN=$(name_of own)
+    jq -Rs --arg n "$OWN" '{apiVersion: "v1beta1", kind: "EnrollmentRequest", metadata: {name: $n},
+        spec: {csr: .}}' own.csr >request.json
+    answers 404 strap "/api/v1/enrollmentrequests/$OWN"
+    fc-delete -y organization/here >/dev/null
+    answers 403 strap /api/v1/enrollmentrequests --json @request.json
+    says 'enrollment:client-enrollment is of an organization that does not exist'
+    answers 403 strap "/api/v1/enrollmentrequests/$OWN"
+}
+
 @test "the default organization's admins are admins everywhere, others where they are" {
     start_api
     person eve
