@@ -88,6 +88,7 @@ EMPTY_DATABASE="SET client_min_messages = error;
             nspname <> 'information_schema' LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s);
         END LOOP;
         CREATE SCHEMA public;
+        GRANT USAGE ON SCHEMA public TO PUBLIC; -- as that of a new database
     END \$\$"
 
 # The cluster of the whole run, or one for this file, which teardown_file stops.
