@@ -76,6 +76,7 @@ teardown() { fc_teardown; }
     fc-sign enrollment --org here -o strap >/dev/null
     request_of own
     OWN=$(name_of own)
+    openssl req -new -key own.key -subj "/CN=$OWN" -out own.csr
     jq -Rs --arg n "$OWN" '{apiVersion: "v1beta1", kind: "EnrollmentRequest", metadata: {name: $n},
         spec: {csr: .}}' own.csr >request.json
     answers 404 strap "/api/v1/enrollmentrequests/$OWN"
