@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "reboot.h"
 
 enum { LOOK_MIN = 200, LOOK_MAX = 2000, STEADY = 1000 }; /* ms */
 
@@ -154,18 +155,27 @@ static int prune(const struct agent *a, jv after, struct err *e)
 
 static int apps_settle(const struct agent *a, jv after, struct err *e)
 {
-    jv defs AUTO_JV = jv_invalid();
+    jv defs AUTO_JV = jv_invalid(), kept AUTO_JV = jv_invalid();
+    const char *of;
+    char boot[BOOT_ID_LEN];
 
     seen_forget(a);
     if (apps_flag_set(a, APPS_UNTOUCHED, false, e) < 0)
         return -1;
     if (!jv_is_valid(after))
         return 0;
-    if (apps_flag_set(a, APPS_STARTED, true, e) < 0 || store(a, after, e) < 0)
+    /* What was started in another boot does not run in this one. */
+    boot_id(boot);
+    of = json_str(after, "boot");
+    if (of && strcmp(of, boot) == 0 && apps_flag_set(a, APPS_STARTED, true, e) < 0)
+        return -1;
+    kept = jv_copy(after);
+    json_del(&kept, "boot");
+    if (store(a, kept, e) < 0)
         return -1;
     defs = json_get(after, "apps");
     packages_prune(a, defs);
-    return app_limits(a).prune ? prune(a, after, e) : 0;
+    return app_limits(a).prune ? prune(a, kept, e) : 0;
 }
 
 /* --- check ---------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "reboot.h"
 #include "state.h"
 
 /* --- the registry --------------------------------------------------------------------------- */
@@ -154,7 +155,8 @@ static bool touches_files(const struct scene *s, jv def)
 }
 
 /* Is one that the spec leaves as it is no more as it should be? What podman restarts by itself, and
- * what ended by itself, stays; what is gone, or was left when the machine stopped, does not. */
+ * what ended by itself, stays; what is gone, or was left when the machine stopped, does not: podman
+ * then has containers that are made and not started, systemd units that it may be starting. */
 static bool is_off(const struct agent *a, jv def)
 {
     bool container = json_has(def, "args"), booted = !apps_flag(a, APPS_STARTED), off;
@@ -168,7 +170,7 @@ static bool is_off(const struct agent *a, jv def)
         off = s.running > 0;
     else
         off = s.other || (container ? !s.running && !s.waiting : !s.total) ||
-            (booted && !s.running && !s.waiting);
+            (booted && !s.running && (!s.waiting || !is_quadlet(def)));
     seen_app_free(&s);
     return off;
 }
@@ -316,6 +318,7 @@ int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
     jv registry AUTO_JV = jv_invalid(), after AUTO_JV = jv_invalid(), images;
     struct scene s = {.a = a, .p = p, .old = jv_invalid(), .now = jv_invalid(),
         .reload = jv_object()};
+    char boot[BOOT_ID_LEN];
     int rc = -1;
 
     if (apps_registry(a, &registry, e) < 0) {
@@ -343,6 +346,8 @@ int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
         images = jv_object();
     }
     json_set(&after, "images", jv_object_merge(images, apps_images(s.now)));
+    boot_id(boot);
+    json_sets(&after, "boot", boot);
     json_set(&p->after, apps_controller.name, jv_copy(after));
 done:
     jv_free(s.old);

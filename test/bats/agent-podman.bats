@@ -110,6 +110,7 @@ END
 }
 teardown() {
     [ ! -d "$T/bob/.local" ] || as_bob podman rm -fa -t 0 >/dev/null 2>&1 || echo "containers are left"
+    pkill -KILL -u 4321 -x podman || : # what holds its namespaces
     [ -z "${NS:-}" ] || inside podman rm -fa -t 0 >/dev/null 2>&1 || echo "containers are left"
     fc_teardown
 }
