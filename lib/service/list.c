@@ -199,7 +199,7 @@ static int token_parse(struct arena *a, const char *token, const char *list, con
 static struct res_query resources_of(const struct list_query *q)
 {
     return (struct res_query){.org = q->org, .kind = q->kind, .labels = q->labels,
-        .fields = q->fields, .now = q->now, .parent = q->parent};
+        .fields = q->fields, .now = q->now, .parent = q->parent, .shown = true};
 }
 
 static int one_resource(struct store *s, const struct list_query *q, const struct res *r,

@@ -76,6 +76,41 @@ int device_news(struct store *s, struct known *v, size_t n, struct err *e)
     return rc;
 }
 
+/* The limit keeps PostgreSQL from reading all memberships for it. */
+const char device_shown_columns[] = "d.id, d.rendered, d.hash, d.spec_valid, d.spec_message, "
+    "d.spec_since, d.overlap_since, d.conditions, d.updated, d.updated_info, d.summary, "
+    "d.applications, d.lifecycle, CASE WHEN EXISTS (SELECT 1 FROM device_fleet f "
+    "WHERE f.device = d.id LIMIT 1 OFFSET 0) THEN 1 ELSE 0 END";
+
+/* a NULL: as long as the row. */
+static const char *text(struct stmt *st, int i, struct arena *a)
+{
+    const char *s = st_col_text(st, i, NULL);
+
+    return a ? arena_strdup(a, s) : s;
+}
+
+void device_read(struct stmt *st, int i, struct arena *a, struct device *out)
+{
+    *out = (struct device){
+        .id = st_col_int(st, i),
+        .rendered = st_col_int(st, i + 1),
+        .hash = text(st, i + 2, a),
+        .spec_valid = (int)st_col_int(st, i + 3),
+        .spec_message = text(st, i + 4, a),
+        .spec_since = st_col_int(st, i + 5),
+        .overlap_since = st_col_int(st, i + 6),
+        .conditions = text(st, i + 7, a),
+        .updated = text(st, i + 8, a),
+        .updated_info = text(st, i + 9, a),
+        .summary = text(st, i + 10, a),
+        .applications = text(st, i + 11, a),
+        .lifecycle = text(st, i + 12, a),
+        .member = st_col_int(st, i + 13),
+        .last_seen = st_col_int(st, i + DEVICE_SHOWN - 1),
+    };
+}
+
 int device_get(struct store *s, struct arena *a, int64_t id, struct device *out, struct err *e)
 {
     struct stmt *st;
@@ -86,31 +121,14 @@ int device_get(struct store *s, struct arena *a, int64_t id, struct device *out,
     st_int(st, 1, id);
     if ((rc = st_step(st, e)) != 1)
         return rc;
-#define TEXT(i) arena_strdup(a, st_col_text(st, i, NULL))
-    *out = (struct device){
-        .id = st_col_int(st, 0),
-        .stale = (int)st_col_int(st, 1),
-        .rendered = st_col_int(st, 2),
-        .hash = TEXT(3),
-        .rendered_at = st_col_int(st, 4),
-        .fetched = st_col_int(st, 5),
-        .reported = st_col_int(st, 6),
-        .failure = TEXT(7),
-        .spec_valid = (int)st_col_int(st, 8),
-        .spec_message = TEXT(9),
-        .spec_since = st_col_int(st, 10),
-        .overlap_since = st_col_int(st, 11),
-        .conditions = TEXT(12),
-        .updated = TEXT(13),
-        .updated_info = TEXT(14),
-        .summary = TEXT(15),
-        .applications = TEXT(16),
-        .lifecycle = TEXT(17),
-        .last_seen = st_col_int(st, 18),
-        .floor = st_col_int(st, 19),
-        .failed = st_col_int(st, 20),
-        .member = st_col_int(st, 21),
-    };
+    device_read(st, 0, a, out);
+    out->stale = (int)st_col_int(st, DEVICE_SHOWN);
+    out->rendered_at = st_col_int(st, DEVICE_SHOWN + 1);
+    out->fetched = st_col_int(st, DEVICE_SHOWN + 2);
+    out->reported = st_col_int(st, DEVICE_SHOWN + 3);
+    out->failure = text(st, DEVICE_SHOWN + 4, a);
+    out->floor = st_col_int(st, DEVICE_SHOWN + 5);
+    out->failed = st_col_int(st, DEVICE_SHOWN + 6);
     st_reset(st);
     return 1;
 }
@@ -312,23 +330,22 @@ int member_list(struct store *s, struct arena *a, int64_t device, struct member 
         }
         (*out)[n++] = (struct member){
             .fleet = st_col_int(st, 0),
-            .fleet_name = TEXT(1),
+            .fleet_name = text(st, 1, a),
             .assigned = st_col_int(st, 2),
             .rendered = st_col_int(st, 3),
             .good = st_col_int(st, 4),
             .state = (int)st_col_int(st, 5),
             .batch = (int)st_col_int(st, 6),
             .assigned_at = st_col_int(st, 7),
-            .message = TEXT(8),
-            .assigned_name = TEXT(9),
-            .rendered_name = TEXT(10),
-            .latest_name = TEXT(11),
+            .message = text(st, 8, a),
+            .assigned_name = text(st, 9, a),
+            .rendered_name = text(st, 10, a),
+            .latest_name = text(st, 11, a),
             .latest = st_col_int(st, 12),
             .rollout_status = (int)st_col_int(st, 13),
-            .fleet_annotations = TEXT(14),
+            .fleet_annotations = text(st, 14, a),
         };
     }
-#undef TEXT
     return rc < 0 ? -1 : n;
 }
 

@@ -68,6 +68,11 @@ int device_news(struct store *s, struct known *v, size_t n, struct err *e);
 int device_poll(struct store *s, int64_t org, const char *name, int64_t *id, int64_t *rendered,
     int *stale, struct err *e);
 int device_get(struct store *s, struct arena *a, int64_t id, struct device *out, struct err *e);
+/* Columns of table device (d) that are shown; behind them comes the time of last-seen, 0: never. */
+extern const char device_shown_columns[];
+enum { DEVICE_SHOWN = 15 };
+/* Reads these from column i of a row on. a NULL: texts are valid as long as the row. */
+void device_read(struct stmt *st, int i, struct arena *a, struct device *out);
 int device_last_seen(struct store *s, int64_t id, int64_t *at, struct err *e); /* 0: never */
 int device_stale(struct store *s, int64_t id, int stale, struct err *e);
 int device_rendered(struct store *s, int64_t id, int64_t version, const char *hash, int64_t now,
@@ -249,7 +254,7 @@ enum {
 /* The metadata of a resource as it is stored, without what is a view of other tables. */
 void res_metadata_write(struct buf *b, const struct res *r);
 /* A resource as the API shows it: stored texts spliced, nothing parsed. Annotations and conditions
- * that the system keeps in columns are added for devices. FC_NOTFOUND, and nothing is written: it
+ * that the system keeps in columns are added for devices, read here unless r has them. FC_NOTFOUND, and nothing is written: it
  * was deleted since it was read. */
 int res_write(struct store *store, struct arena *a, const struct res *r, int64_t now, unsigned flags,
     struct buf *out, struct err *e);

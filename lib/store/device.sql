@@ -13,11 +13,12 @@ VALUES (?1, ?2, ?3, 1, 0, NULL, 0, 0, 0, 0, 0, NULL, -1, NULL, 0, 0, '', ?4, ?5,
 -- :name device_poll
 SELECT id, rendered, stale FROM device WHERE org = ?1 AND name = ?2
 
+-- What is shown comes first, as in device_shown_columns.
 -- :name device_get
-SELECT d.id, d.stale, d.rendered, d.hash, d.rendered_at, d.fetched, d.reported, d.failure,
-    d.spec_valid, d.spec_message, d.spec_since, d.overlap_since, d.conditions, d.updated,
-    d.updated_info, d.summary, d.applications, d.lifecycle, coalesce(seen.at, 0), d.floor, d.failed,
-    CASE WHEN EXISTS (SELECT 1 FROM device_fleet f WHERE f.device = d.id) THEN 1 ELSE 0 END
+SELECT d.id, d.rendered, d.hash, d.spec_valid, d.spec_message, d.spec_since, d.overlap_since,
+    d.conditions, d.updated, d.updated_info, d.summary, d.applications, d.lifecycle,
+    CASE WHEN EXISTS (SELECT 1 FROM device_fleet f WHERE f.device = d.id) THEN 1 ELSE 0 END,
+    coalesce(seen.at, 0), d.stale, d.rendered_at, d.fetched, d.reported, d.failure, d.floor, d.failed
 FROM device d LEFT JOIN seen.seen seen ON seen.id = d.id WHERE d.id = ?1
 
 -- :name device_last_seen

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/device.h"
 #include "store/index.h"
 
 static void read_row(struct stmt *st, struct arena *a, struct res *out)
@@ -238,6 +239,7 @@ struct res_iter {
     struct sql_buf sql; /* texts that parameters borrow */
     int64_t page;       /* rows that were asked for */
     int64_t got;        /* of them */
+    struct device device;
     char *from;         /* what the page begins with, or NULL */
     char *next;         /* what the next one does: behind the last name of a full page */
 };
@@ -270,15 +272,37 @@ static void list_conditions(struct sql_buf *q, const struct sql_select *sel,
     }
 }
 
-static void page_sql(struct sql_buf *q, const struct sql_select *sel, const struct res_query *l,
-    int64_t limit)
+enum { COLUMNS = 13 }; /* of read_row; those of a device follow */
+
+static bool with_device(const struct res_query *l)
 {
+    return l->shown && l->kind->id == KIND_DEVICE;
+}
+
+/* seen: last-seen is at hand. It is not on a replica: -1 stands for it. */
+static void page_sql(struct sql_buf *q, const struct sql_select *sel, const struct res_query *l,
+    bool seen, int64_t limit)
+{
+    bool device = with_device(l);
+
     sql_add(q, "SELECT r.id, r.org, r.kind, ");
     sql_add(q, sql_name(sel)); /* SQLite merges arms only by what is in the result */
     sql_add(q, ", r.uid, r.generation, s.version, r.created, r.owner, r.labels, r.annotations, "
         "r.spec, s.status");
+    if (device) {
+        sql_add(q, ", ");
+        sql_add(q, device_shown_columns);
+        sql_add(q, seen ? ", coalesce(v.at, 0)" : ", -1");
+    }
     sql_from(q, sel, l->from);
-    sql_add(q, "CROSS JOIN resource_status s WHERE s.id = r.id AND ");
+    sql_add(q, "CROSS JOIN resource_status s ");
+    if (device)
+        sql_add(q, "CROSS JOIN device d ");
+    if (device && seen)
+        sql_add(q, "LEFT JOIN seen.seen v ON v.id = d.id ");
+    sql_add(q, "WHERE s.id = r.id AND ");
+    if (device)
+        sql_add(q, "d.id = r.id AND ");
     list_conditions(q, sel, l);
     sql_add(q, sql_order(sel));
     sql_add(q, " LIMIT ");
@@ -291,7 +315,7 @@ int res_list_sql(struct store *s, const struct res_query *l, struct sql_buf *q, 
 
     if (plan(s, l, &sel, e) < 0)
         return -1;
-    page_sql(q, &sel, l, l->limit);
+    page_sql(q, &sel, l, true, l->limit);
     return 0;
 }
 
@@ -309,7 +333,7 @@ static int read_page(struct res_iter *it, struct err *e)
     }
     it->got = 0;
     it->page = l->limit && l->limit < LIST_MAX ? l->limit : LIST_MAX;
-    page_sql(q, &it->sel, l, it->page);
+    page_sql(q, &it->sel, l, store_reader(it->s) == it->s->db, it->page);
     it->st = sql_prepare_read(it->s, q, e);
     return it->st ? 0 : -1;
 }
@@ -319,7 +343,8 @@ int res_list(struct store *s, const struct res_query *l, struct res_iter **it, s
     *it = xcalloc(1, sizeof **it);
     (*it)->s = s;
     (*it)->q = *l;
-    if (plan(s, l, &(*it)->sel, e) == 0 && read_page(*it, e) == 0)
+    if ((!with_device(l) || db_attach_seen(s->db, e) == 0) && plan(s, l, &(*it)->sel, e) == 0 &&
+        read_page(*it, e) == 0)
         return 0;
     res_list_end(*it);
     *it = NULL;
@@ -389,6 +414,13 @@ int res_next(struct res_iter *it, struct res *out, struct err *e)
     if (rc != 1)
         return rc;
     read_row(it->st, NULL, out);
+    if (with_device(&it->q)) {
+        device_read(it->st, COLUMNS, NULL, &it->device);
+        out->device = &it->device;
+        if (it->device.last_seen < 0 &&
+            device_last_seen(it->s, out->id, &it->device.last_seen, e) < 0)
+            return -1;
+    }
     if (++it->got == it->page) /* no name goes on with so small a byte */
         it->next = xasprintf("%s\x01", out->name);
     return 1;

@@ -16,6 +16,7 @@ struct res {
     const char *owner;        /* "Fleet/x" or NULL */
     const char *labels, *annotations; /* canonical JSON objects, "{}" for none */
     const char *spec, *status;        /* canonical JSON or NULL */
+    const struct device *device;      /* of lists with `shown`: what is shown of a device; or NULL */
 };
 
 /* metadata.name of a resource: the store name without its parent. */
@@ -61,6 +62,7 @@ struct res_query {
     size_t nnames;
     const char *from;              /* first name (inclusive), or NULL */
     int64_t limit;                 /* 0: no limit */
+    bool shown;                    /* lists: res_write follows */
 };
 struct res_iter;
 /* By name, read a page of LIST_MAX at a time: in a transaction all of one instant, outside of one

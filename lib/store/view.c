@@ -226,13 +226,18 @@ int res_write(struct store *store, struct arena *a, const struct res *r, int64_t
     int n = 0, rc;
 
     reads.db = store_reader(store);
-    if (r->kind->id == KIND_DEVICE) {
-        if ((rc = device_get(s, a, r->id, &d, e)) < 0 ||
-            (d.member && (n = member_list(s, a, r->id, &m, e)) < 0))
+    if (r->device) {
+        d = *r->device;
+    } else if (r->kind->id == KIND_DEVICE) {
+        if ((rc = device_get(s, a, r->id, &d, e)) < 0)
             return -1;
         if (rc == 0)
             return err_set(e, FC_NOTFOUND, "Device of name \"%s\" not found", r->name);
         if (s->db != store->db && device_last_seen(store, r->id, &d.last_seen, e) < 0)
+            return -1;
+    }
+    if (r->kind->id == KIND_DEVICE) {
+        if (d.member && (n = member_list(s, a, r->id, &m, e)) < 0)
             return -1;
         if (flags & VIEW_RENDERED && d.hash && rendered_get(s, a, d.hash, &spec, e) < 0)
             return -1;

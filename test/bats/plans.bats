@@ -48,6 +48,8 @@ fill() {
         SELECT id, 1, name, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, '', CASE id % 20 WHEN 0 THEN 'OutOfDate' ELSE 'UpToDate' END,
             CASE id % 9 WHEN 0 THEN 'Error' ELSE 'Online' END, 'Healthy', 'Enrolled', CASE id % 8 WHEN 0 THEN 1 ELSE 0 END
         FROM resource WHERE kind = 1"
+    store_sql "INSERT INTO device_fleet (device, fleet, state, batch, assigned_at)
+        SELECT id, 200002, 0, -1, 0 FROM device WHERE id % 2 = 0"
     seen_as "SELECT id, CASE id % 8 WHEN 0 THEN $now - 3600000000 ELSE $now END FROM device WHERE org = 1"
     seen_sql "INSERT INTO seen (id, at, back) VALUES (0, $now, 0)"
     store_sql "INSERT INTO meta (key, value) VALUES ('sweep', '$now')"

@@ -26,7 +26,8 @@ static int explain(struct store *s, const struct sql_buf *q, bool sqlite, struct
 static int run(struct store *s, struct arena *a, char **argv, struct err *e)
 {
     const struct kind *k = kind_parse(argv[2], e);
-    struct res_query l = {.kind = k, .limit = 100, .now = now_us()};
+    struct res_query l = {.kind = k, .limit = 100, .now = now_us(),
+        .shown = true};
     struct event_query v = {.limit = 100};
     struct sql_buf q = {0};
     int rc = 0;
