@@ -186,7 +186,9 @@ static int list(struct call *c, const char *parent, struct err *e)
     buf_addc(b, '}');
     if (c->kind->id == KIND_DEVICE) {
         buf_adds(b, ",\"summary\":");
-        if (list_summary(c->s, c->a, &q, b, e) < 0)
+        if (!summary)
+            list_counts_write(b, &page.counts);
+        else if (list_summary(c->s, c->a, &q, b, e) < 0)
             return -1;
     }
     buf_addc(b, '}');

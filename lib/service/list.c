@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "service/history.h"
-#include "store/counts.h"
 
 int list_labels_parse(struct arena *a, const struct kind *k, const char *text,
     const struct selector **out, struct err *e)
@@ -216,7 +215,8 @@ static int one_resource(struct store *s, const struct list_query *q, const struc
 
 /* A page asks for one more than it shows, to know where the next begins. */
 static int read_resources(struct store *s, struct arena *a, const struct list_query *q,
-    const char *from, const char **next, list_each *each, void *ctx, struct err *e)
+    const char *from, const char **next, list_each *each, void *ctx, struct device_counts *counts,
+    struct err *e)
 {
     struct buf text AUTO_BUF = BUF_INIT;
     struct res_query l = resources_of(q);
@@ -235,7 +235,8 @@ static int read_resources(struct store *s, struct arena *a, const struct list_qu
             rc = 0;
             break;
         }
-        if ((rc = one_resource(s, q, &r, &text, each, ctx, e)) < 0)
+        if ((rc = one_resource(s, q, &r, &text, each, ctx, e)) < 0 ||
+            (r.device && (rc = device_count_one(a, counts, r.device, q->now, e)) < 0))
             break;
     }
     res_list_end(it);
@@ -250,7 +251,7 @@ static int list_resources(struct store *s, struct arena *a, const struct list_qu
 
     if (q->token && token_parse(a, q->token, list, &from, 1, e) < 0)
         return -1;
-    if (read_resources(s, a, q, from, &next, each, ctx, e) < 0)
+    if (read_resources(s, a, q, from, &next, each, ctx, &out->counts, e) < 0)
         return -1;
     if (!next)
         return 0;
@@ -430,25 +431,25 @@ static void write_counts(struct buf *b, const char *name, const struct device_co
     buf_addc(b, '}');
 }
 
+void list_counts_write(struct buf *b, const struct device_counts *c)
+{
+    buf_addc(b, '{');
+    write_counts(b, "applicationStatus", c, STATE_APPLICATIONS);
+    buf_addc(b, ',');
+    write_counts(b, "summaryStatus", c, STATE_SUMMARY);
+    buf_printf(b, ",\"total\":%lld,", (long long)c->total);
+    write_counts(b, "updateStatus", c, STATE_UPDATED);
+    buf_addc(b, '}');
+}
+
 int list_summary(struct store *s, struct arena *a, const struct list_query *q, struct buf *b,
     struct err *e)
 {
     struct device_counts c = {0};
     struct res_query l = resources_of(q);
-    char list[SHA256_HEX];
 
-    if (q->token && (digest(s, a, q, list, e) < 0 || token_parse(a, q->token, list, &l.from, 1,
-        e) < 0))
-        return -1;
-    l.limit = q->limit;
     if (device_count(s, a, &l, &c, e) < 0)
         return -1;
-    buf_addc(b, '{');
-    write_counts(b, "applicationStatus", &c, STATE_APPLICATIONS);
-    buf_addc(b, ',');
-    write_counts(b, "summaryStatus", &c, STATE_SUMMARY);
-    buf_printf(b, ",\"total\":%lld,", (long long)c.total);
-    write_counts(b, "updateStatus", &c, STATE_UPDATED);
-    buf_addc(b, '}');
+    list_counts_write(b, &c);
     return 0;
 }

@@ -4,7 +4,7 @@
 #define FC_SERVICE_LIST_H
 
 #include "service/target.h"
-#include "store/device.h"
+#include "store/counts.h"
 #include "store/event.h"
 
 struct list_query {
@@ -24,6 +24,7 @@ struct list_query {
 struct list_page {
     const char *token;  /* of the next page, in the arena; NULL: this was the last */
     int64_t remaining;  /* after this page; -1: more than LIST_MAX */
+    struct device_counts counts; /* of its devices; names in the arena */
     int64_t lost;       /* at a time: of how many others it is not known what they were */
 };
 /* id: "device/x". json: canonical. */
@@ -59,8 +60,9 @@ int list_read(struct store *s, struct arena *a, const struct list_query *q, list
     void *ctx, struct list_page *out, struct err *e);
 /* How many there are, whatever the limit. -1: error. */
 int64_t list_count(struct store *s, const struct list_query *q, struct err *e);
-/* Devices by their states, {total, applicationStatus, summaryStatus, updateStatus}: of all that the
- * query picks, or with a limit of that page. Appended to b. */
+/* Devices by their states, {total, applicationStatus, summaryStatus, updateStatus}. Appended to b. */
+void list_counts_write(struct buf *b, const struct device_counts *c);
+/* The same of all that the query picks, whatever the limit. */
 int list_summary(struct store *s, struct arena *a, const struct list_query *q, struct buf *b,
     struct err *e);
 

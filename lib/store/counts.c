@@ -32,6 +32,17 @@ static int tally(struct arena *a, struct device_counts *c, enum device_state whi
     return 0;
 }
 
+int device_count_one(struct arena *a, struct device_counts *c, const struct device *d, int64_t now,
+    struct err *e)
+{
+    struct device_states shown = device_states(d, now);
+
+    c->total++;
+    return tally(a, c, STATE_SUMMARY, shown.summary, 1, e) < 0 ||
+        tally(a, c, STATE_APPLICATIONS, shown.applications, 1, e) < 0 ||
+        tally(a, c, STATE_UPDATED, shown.updated, 1, e) < 0 ? -1 : 0;
+}
+
 /* Rows of the three states and a number. */
 static int tally_all(struct store *s, struct arena *a, const struct sql_buf *q,
     struct device_counts *out, struct err *e)
@@ -260,7 +271,7 @@ int device_count(struct store *s, struct arena *a, const struct res_query *q,
 
     if (db_attach_seen(s->db, e) < 0 || sweep_time(s, &all.swept, e) < 0)
         return -1;
-    if (q->labels || q->fields || q->limit || q->from || !all.swept)
+    if (q->labels || q->fields || !all.swept)
         return count_each(s, a, q, out, e);
     return count_all(s, a, &all, out, e);
 }

@@ -3,7 +3,7 @@
 #ifndef FC_STORE_COUNTS_H
 #define FC_STORE_COUNTS_H
 
-#include "store/resource.h"
+#include "store/device.h"
 
 enum device_state { STATE_SUMMARY, STATE_APPLICATIONS, STATE_UPDATED, STATES };
 enum { COUNTS_MAX = 32 }; /* different texts of one state: the contract knows at most 8 */
@@ -16,7 +16,10 @@ struct device_counts {
         int64_t n;
     } state[STATES][COUNTS_MAX]; /* by name */
 };
-/* Of the devices that the query picks, with a limit of the first of them. All of an organization
+/* Adds one, as it is shown. */
+int device_count_one(struct arena *a, struct device_counts *c, const struct device *d, int64_t now,
+    struct err *e);
+/* Of all devices that the query picks. All of an organization
  * are counted in indexes alone, once there was a sweep: by summary whole, by the other states all
  * groups but a large one, which is the rest. */
 int device_count(struct store *s, struct arena *a, const struct res_query *q,

@@ -73,6 +73,12 @@ extern const char device_shown_columns[];
 enum { DEVICE_SHOWN = 15 };
 /* Reads these from column i of a row on. a NULL: texts are valid as long as the row. */
 void device_read(struct stmt *st, int i, struct arena *a, struct device *out);
+/* Its states as they are shown: of one that was not seen lately they are not known. */
+struct device_states {
+    const char *summary, *applications, *updated;
+    bool connected;
+};
+struct device_states device_states(const struct device *d, int64_t now);
 int device_last_seen(struct store *s, int64_t id, int64_t *at, struct err *e); /* 0: never */
 int device_stale(struct store *s, int64_t id, int stale, struct err *e);
 int device_rendered(struct store *s, int64_t id, int64_t version, const char *hash, int64_t now,

@@ -65,6 +65,15 @@ static void device_annotations(struct buf *b, const struct device *d, const stru
     }
 }
 
+struct device_states device_states(const struct device *d, int64_t now)
+{
+    bool connected = d->last_seen && now - d->last_seen <= SUMMARY_DISCONNECTED;
+
+    return (struct device_states){connected ? d->summary : "Unknown",
+        connected ? d->applications : "Unknown",
+        connected || !d->last_seen ? d->updated : "Unknown", connected};
+}
+
 static void condition(struct buf *b, const char *type, bool status, const char *reason,
     const char *message, int64_t since)
 {
@@ -111,7 +120,7 @@ static void state(struct buf *b, const char *name, const char *status, const cha
 static void device_status(struct buf *b, const struct res *r, const struct device *d,
     const struct member *m, int n, int64_t now, unsigned flags)
 {
-    bool connected = d->last_seen && now - d->last_seen <= SUMMARY_DISCONNECTED;
+    struct device_states shown = device_states(d, now);
     struct buf names AUTO_BUF = BUF_INIT;
 
     buf_adds(b, "{\"conditions\":[");
@@ -126,12 +135,11 @@ static void device_status(struct buf *b, const struct res *r, const struct devic
             names.p, d->overlap_since);
     }
     buf_addc(b, ']');
-    state(b, "applicationsSummary", connected ? d->applications : "Unknown", NULL);
+    state(b, "applicationsSummary", shown.applications, NULL);
     state(b, "lifecycle", d->lifecycle, NULL);
-    state(b, "summary", connected ? d->summary : "Unknown",
-        connected ? NULL : d->last_seen ? "Did not check in for more than 5 minutes." : NULL);
-    state(b, "updated", connected || !d->last_seen ? d->updated : "Unknown",
-        connected || !d->last_seen ? d->updated_info : NULL);
+    state(b, "summary", shown.summary, shown.connected || !d->last_seen ? NULL :
+        "Did not check in for more than 5 minutes.");
+    state(b, "updated", shown.updated, shown.connected || !d->last_seen ? d->updated_info : NULL);
     if (flags & VIEW_SEEN && d->last_seen)
         add_time(b, "lastSeen", d->last_seen);
     if (r->status && strlen(r->status) > 2) {
