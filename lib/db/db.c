@@ -97,6 +97,14 @@ void db_patience(struct db *d, int ms)
     d->ops->patience(d, ms);
 }
 
+static void drop(struct stmt *st)
+{
+    if (!st)
+        return;
+    free(st->text);
+    st->ops->free(st);
+}
+
 void db_close(struct db *d)
 {
     int i;
@@ -105,6 +113,8 @@ void db_close(struct db *d)
         return;
     for (i = 0; i < SQL_COUNT; i++)
         st_free(d->named[i]);
+    for (i = 0; i < DB_SPARES; i++)
+        drop(d->spare[i]);
     free(d->path);
     d->ops->close(d);
 }
@@ -227,10 +237,37 @@ struct stmt *db_stmt(struct db *d, enum sql name, struct err *e)
     return st;
 }
 
+struct stmt *db_prepare_again(struct db *d, const char *sql, struct err *e)
+{
+    struct stmt *st;
+
+    for (int i = 0; i < DB_SPARES && d->spare[i]; i++) {
+        if (strcmp(d->spare[i]->text, sql) != 0)
+            continue;
+        st = d->spare[i];
+        memmove(&d->spare[i], &d->spare[i + 1], (size_t)(DB_SPARES - 1 - i) * sizeof st);
+        d->spare[DB_SPARES - 1] = NULL;
+        return st;
+    }
+    st = prepare(d, sql, false, e);
+    if (st && strlen(sql) <= DB_SPARE_TEXT)
+        st->text = xstrdup(sql);
+    return st;
+}
+
 void st_free(struct stmt *st)
 {
-    if (st)
-        st->ops->free(st);
+    struct stmt **spare;
+
+    if (!st || !st->text) {
+        drop(st);
+        return;
+    }
+    st_reset(st);
+    spare = st->db->spare;
+    drop(spare[DB_SPARES - 1]);
+    memmove(&spare[1], &spare[0], (DB_SPARES - 1) * sizeof st);
+    spare[0] = st;
 }
 
 void st_text(struct stmt *st, int i, const char *s)

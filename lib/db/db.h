@@ -70,8 +70,11 @@ struct stmt *db_stmt(struct db *d, enum sql name, struct err *e);
 /* Ends a sorted sub-select that may be left before its end: a limit which the planner does not know,
  * so that it reads an index in this order instead of sorting all; "" where nothing has to be said. */
 const char *db_lazy(const struct db *d);
-/* A statement of the caller's own text (compiled selectors); freed with st_free. */
+/* A statement of the caller's own text; freed with st_free. */
 struct stmt *db_prepare(struct db *d, const char *sql, struct err *e);
+/* The same of a text that comes again and again (compiled selectors): the connection keeps some that
+ * were freed, prepared as they are. */
+struct stmt *db_prepare_again(struct db *d, const char *sql, struct err *e);
 void st_free(struct stmt *st);
 
 /* Parameters from 1. Texts are borrowed until the statement is reset. NULL binds NULL. With one that

@@ -43,16 +43,20 @@ struct db_ops {
     bool (*moved)(struct db *d); /* NULL: a connection that breaks says so itself */
 };
 
+enum { DB_SPARES = 8, DB_SPARE_TEXT = 4096 /* bytes: what is longer hardly comes again */ };
+
 struct db {
     const struct db_ops *ops;
     char *path; /* what messages call it */
     int depth;  /* savepoints */
     struct stmt *named[SQL_COUNT];
+    struct stmt *spare[DB_SPARES]; /* for db_prepare_again, the last one freed first */
 };
 
 struct stmt {
     const struct db_ops *ops;
     struct db *db;
+    char *text; /* what a spare one is found by, or NULL */
     bool bad; /* a text was bound that is not UTF-8: it does not run until it is reset */
 };
 

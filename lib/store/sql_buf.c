@@ -103,7 +103,7 @@ void sql_column(struct sql_buf *q, const char *column, const struct sel_req *r)
 
 static struct stmt *prepare(struct db *d, const struct sql_buf *q, struct err *e)
 {
-    struct stmt *st = db_prepare(d, q->text.p, e);
+    struct stmt *st = db_prepare_again(d, q->text.p, e);
 
     if (!st)
         return NULL;
