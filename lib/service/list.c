@@ -201,16 +201,33 @@ static struct res_query resources_of(const struct list_query *q)
         .fields = q->fields, .now = q->now, .parent = q->parent, .shown = true};
 }
 
-static int one_resource(struct store *s, const struct list_query *q, const struct res *r,
-    struct buf *text, list_each *each, void *ctx, struct err *e)
-{
-    struct arena *a AUTO_ARENA = arena_new();
-    const char *id = arena_printf(a, "%s/%s", r->kind->singular, r->name);
+/* What one resource needs, for the next one again. */
+struct scratch {
+    struct arena *a;
+    struct buf id, text;
+};
 
-    buf_reset(text);
-    if (res_write(s, a, r, q->now, q->view, text, e) < 0)
+static void scratch_free(struct scratch *w)
+{
+    arena_free(w->a);
+    buf_free(&w->id);
+    buf_free(&w->text);
+}
+
+#define AUTO_SCRATCH __attribute__((cleanup(scratch_free)))
+
+static int one_resource(struct store *s, const struct list_query *q, const struct res *r,
+    struct scratch *w, list_each *each, void *ctx, struct err *e)
+{
+    arena_reset(w->a);
+    buf_reset(&w->text);
+    if (res_write(s, w->a, r, q->now, q->view, &w->text, e) < 0)
         return e->code == FC_NOTFOUND ? 0 : -1; /* deleted just now */
-    return each(ctx, id, text->p, text->len, e);
+    buf_reset(&w->id);
+    buf_adds(&w->id, r->kind->singular);
+    buf_addc(&w->id, '/');
+    buf_adds(&w->id, r->name);
+    return each(ctx, w->id.p, w->text.p, w->text.len, e);
 }
 
 /* A page asks for one more than it shows, to know where the next begins. */
@@ -218,7 +235,7 @@ static int read_resources(struct store *s, struct arena *a, const struct list_qu
     const char *from, const char **next, list_each *each, void *ctx, struct device_counts *counts,
     struct err *e)
 {
-    struct buf text AUTO_BUF = BUF_INIT;
+    struct scratch w AUTO_SCRATCH = {arena_new(), BUF_INIT, BUF_INIT};
     struct res_query l = resources_of(q);
     struct res_iter *it;
     struct res r;
@@ -235,7 +252,7 @@ static int read_resources(struct store *s, struct arena *a, const struct list_qu
             rc = 0;
             break;
         }
-        if ((rc = one_resource(s, q, &r, &text, each, ctx, e)) < 0 ||
+        if ((rc = one_resource(s, q, &r, &w, each, ctx, e)) < 0 ||
             (r.device && (rc = device_count_one(a, counts, r.device, q->now, e)) < 0))
             break;
     }
@@ -266,7 +283,7 @@ static int list_resources(struct store *s, struct arena *a, const struct list_qu
 static int list_prefix(struct store *s, const struct list_query *q, list_each *each, void *ctx,
     struct err *e)
 {
-    struct buf text AUTO_BUF = BUF_INIT;
+    struct scratch w AUTO_SCRATCH = {arena_new(), BUF_INIT, BUF_INIT};
     struct res_query l = resources_of(q);
     size_t n = strlen(q->prefix);
     struct res_iter *it;
@@ -278,7 +295,7 @@ static int list_prefix(struct store *s, const struct list_query *q, list_each *e
     if (res_list(s, &l, &it, e) < 0)
         return -1;
     while ((rc = res_next(it, &r, e)) == 1 && strncmp(r.name, q->prefix, n) == 0 &&
-        (rc = one_resource(s, q, &r, &text, each, ctx, e)) == 0)
+        (rc = one_resource(s, q, &r, &w, each, ctx, e)) == 0)
         ;
     res_list_end(it);
     return rc < 0 ? -1 : 0;
