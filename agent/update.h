@@ -18,8 +18,8 @@ int update_refuse(const struct agent *a, struct state *st, int64_t number, const
     struct err *e);
 
 /* Brings the device to st->desired, whose document is given (borrowed). 1: it waits for a window of
- * its update policy or for a reboot (reboot_wanted), and *st says so. -1: it could not, the device is as it was, and *st says
- * why; the version is not tried again, unless with FC_AGAIN. */
+ * its update policy or for a reboot (reboot_wanted), and *st says so. -1: it could not, the device is
+ * as it was, and *st says why; the version is not tried again, unless with FC_AGAIN. */
 int update_apply(const struct agent *a, struct state *st, jv device, struct err *e);
 
 #endif

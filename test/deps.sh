@@ -159,7 +159,7 @@ fi
 for unit in lighttpd nginx inetd xinetd apache2 ssh postgresql pgbouncer; do
     case $missing in
     *" $unit"* | *" openbsd-$unit"* | *" open$unit-server"*)
-        systemctl --quiet disable $unit >/dev/null 2>&1 || true ;;
+        systemctl --quiet disable $unit >/dev/null 2>&1 || : ;;
     esac
 done
 npm_packages
