@@ -374,6 +374,7 @@ static void run(struct loop *l)
         api_turn(l->api);
         run_writes(l);
         run_parked(l);
+        api_turn(l->api); /* those that it woke may have read, too */
         run_idle(l);
     }
 }
