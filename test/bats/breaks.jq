@@ -61,6 +61,8 @@ def good($file; $pick; $deep; $name):
     elif $name == "csr" then $csr
     elif $name == "cpu" and ($s.enum | not) then "0.5"
     elif $name == "memory" and ($s.enum | not) then "256m"
+    elif $name == "timeout" then "30s"
+    elif $name == "unit" then "a.service"
     else text($s; "a") end;
 
 def wrong($types): if $types == "string" then {a: 1} elif $types == "object" then "x"
