@@ -72,7 +72,7 @@ end ok" "$(sed 's/^fc-agent: //' agent.log)"
 # aged: a run when a third of the certificate's life is over.
 aged() {
     # shellcheck disable=SC2086 # words
-    ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 faketime -f +120d fc-agent --root "$T/d1" $SPLIT
+    at_time +120d fc-agent --root "$T/d1" $SPLIT
 }
 serial() { openssl x509 -noout -serial -in d1/var/lib/flightctl/certs/agent.crt; }
 requests() { fc-select certificatesigningrequests -o name; }

@@ -357,7 +357,7 @@ other_server() {
     rm d1/etc/flightctl/conf.d/z.yaml
     stop "$FAKE_PID"
     openssl req -new -key server.key -subj /CN=x -addext subjectAltName=IP:127.0.0.1 -out old.csr
-    faketime 2020-01-01 openssl x509 -req -in old.csr -copy_extensions copy -CA "$FC_STATE/ca/ca.crt" \
+    openssl_at '@2020-01-01 00:00:00' x509 -req -in old.csr -copy_extensions copy -CA "$FC_STATE/ca/ca.crt" \
         -CAkey "$FC_STATE/ca/ca.key" -days 30 -out old.crt 2>/dev/null
     cp server.key old.key
     FAKE_CERT=$T/old fake_api
@@ -372,7 +372,7 @@ other_server() {
     certs=d1/var/lib/flightctl/certs
     before=$(picture d1)
     openssl req -new -key $certs/agent.key -subj "/CN=device:$DEVICE" -out old.csr
-    faketime 2020-01-01 openssl x509 -req -in old.csr -CA "$FC_STATE/ca/ca.crt" \
+    openssl_at '@2020-01-01 00:00:00' x509 -req -in old.csr -CA "$FC_STATE/ca/ca.crt" \
         -CAkey "$FC_STATE/ca/ca.key" -days 30 -out old.crt 2>/dev/null
     cat old.crt >$certs/agent.crt
     expect 5 run_agent d1

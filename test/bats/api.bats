@@ -439,11 +439,11 @@ start_poll() {
         -days 5 -extfile ext -out forged.crt 2>/dev/null # now without an organization
     answers 400 forged /api/v1/devices
     says 'no organization ID found in certificate'
-    faketime -f '-3d' openssl x509 -req -in forged.csr -CA "$FC_STATE/ca/ca.crt" \
+    openssl_at -3d x509 -req -in forged.csr -CA "$FC_STATE/ca/ca.crt" \
         -CAkey "$FC_STATE/ca/ca.key" -days 2 -extfile ext -out forged.crt 2>/dev/null
     answers 401 forged /api/v1/devices
     has "$(json .message)" 'has expired'
-    faketime -f '+3d' openssl x509 -req -in forged.csr -CA "$FC_STATE/ca/ca.crt" \
+    openssl_at +3d x509 -req -in forged.csr -CA "$FC_STATE/ca/ca.crt" \
         -CAkey "$FC_STATE/ca/ca.key" -days 2 -extfile ext -out forged.crt 2>/dev/null
     answers 401 forged /api/v1/devices
     has "$(json .message)" 'not yet valid'
@@ -453,12 +453,12 @@ start_poll() {
     local preload clock
 
     needs faketime faketime
-    preload=$(faketime -f +0 printenv LD_PRELOAD)
+    preload=$(clock_lib)
     ! sanitized || preload=$(ldd "$BUILD/bin/fc-api" | awk '/libasan/ { print $3 }'):$preload
     clock=$FC_STATE/clock # where fc-api may read
     echo '+0' >"$clock"
     # The clock of its timers goes on as it is: days later a connection that waits would be closed.
-    ACTIVATE_ENV="LD_PRELOAD=$preload FAKETIME_TIMESTAMP_FILE=$clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1" start_api
+    ACTIVATE_ENV="LD_PRELOAD=$preload FAKETIME_TIMESTAMP_FILE=$clock FAKETIME_NO_CACHE=1 FAKETIME_DISABLE_SHM=1 FAKETIME_DONT_FAKE_MONOTONIC=1" start_api
     fc-sign admin -f -d 1 -o "$T/short" brief >/dev/null
     answers 200 short /api/v1/devices
     mkfifo gate

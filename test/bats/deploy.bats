@@ -134,7 +134,7 @@ start_lighttpd() {
     printf '%s\n' extendedKeyUsage=clientAuth 1.3.6.1.4.1.99999.1.1=ASN1:UTF8String:flightctl.io/admin \
         1.3.6.1.4.1.99999.1.2=ASN1:UTF8String:00000000-0000-0000-0000-000000000000 >ext
     needs faketime faketime
-    faketime -f -84600s openssl x509 -req -in brief.csr -CA "$FC_STATE/ca/ca.crt" \
+    openssl_at -84600s x509 -req -in brief.csr -CA "$FC_STATE/ca/ca.crt" \
         -CAkey "$FC_STATE/ca/ca.key" -days 1 -extfile ext -out brief.crt 2>/dev/null
     same '200 brief verified' "$(by brief)"
     same '200 brief ' "$(by brief)"

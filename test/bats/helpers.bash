@@ -204,16 +204,28 @@ strace() {
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 command strace "$@"
 }
 
+# clock_lib: the library that gives a program another time. Not by its wrapper: that shares the time in a
+# semaphore named by its process id, and fails on one that a killed process of that id has left.
+clock_lib() {
+    echo /usr/lib*/*/faketime/libfaketime.so.1 /usr/lib64/faketime/libfaketime.so.1 |
+        tr ' ' '\n' | xargs ls 2>/dev/null | head -1
+}
+# openssl_at OFFSET ARGUMENT ...: openssl by another clock.
+openssl_at() {
+    local when=$1
+
+    needs faketime faketime || return
+    shift
+    env LD_PRELOAD="$(clock_lib)" FAKETIME="$when" FAKETIME_DISABLE_SHM=1 openssl "$@"
+}
+
 # clock OFFSET: sets CLOCK, the environment in which a program has another clock. A sanitizer's runtime
 # has to be loaded first.
 clock() {
     local preload
 
     needs faketime faketime || return
-    # Not by its wrapper: that shares the time in a semaphore named by its process id, and fails on
-    # one that a killed process of that id has left.
-    preload=$(echo /usr/lib*/*/faketime/libfaketime.so.1 /usr/lib64/faketime/libfaketime.so.1 |
-        tr ' ' '\n' | xargs ls 2>/dev/null | head -1)
+    preload=$(clock_lib)
     ! sanitized || preload=$(ldd "$BUILD/bin/fc-work" | awk '/libasan/ { print $3 }'):$preload
     CLOCK=("LD_PRELOAD=$preload" "FAKETIME=$1" FAKETIME_DISABLE_SHM=1)
 }

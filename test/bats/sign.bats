@@ -326,7 +326,7 @@ END
     [ "$(openssl x509 -in state/admin-alice.crt -noout -enddate)" = \
         "$(openssl x509 -in state/ca/ca.crt -noout -enddate)" ]
     needs faketime faketime
-    faketime '-9 days' openssl req -x509 -key state/ca/ca.key -subj /CN=old -days 2 \
+    openssl_at -9d req -x509 -key state/ca/ca.key -subj /CN=old -days 2 \
         -addext keyUsage=keyCertSign -out state/ca/ca.crt
     run fc-sign admin bob
     [ "$status" -eq 5 ]
