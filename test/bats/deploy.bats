@@ -222,7 +222,7 @@ start_inetd() {
     first=$(pgrep -P "$INETD")
     served
     same "$first" "$(pgrep -P "$INETD")"
-    wait_for childless "$INETD"
+    WAIT_FOR=90 wait_for childless "$INETD"
     served
     children "$INETD"
     [ "$(pgrep -P "$INETD")" != "$first" ]
@@ -235,7 +235,7 @@ start_inetd() {
     API_URL=https://127.0.0.1:$NOWAIT_PORT
     agent_works one
     serves_all
-    wait_for childless "$INETD"
+    WAIT_FOR=90 wait_for childless "$INETD"
     # One connection, many requests; a poll is not kept waiting.
     same '200 1
 200 0
@@ -244,7 +244,7 @@ start_inetd() {
         -w '%{http_code} %{num_connects}\n' "$API_URL/api/v1/version" \
         "$API_URL/api/v1/devices/$DEVICE/rendered?knownRenderedVersion=1" \
         "$API_URL/api/v1/devices/$DEVICE/rendered?knownRenderedVersion=2")"
-    wait_for childless "$INETD"
+    WAIT_FOR=90 wait_for childless "$INETD"
 }
 
 @test "inetd nowait, plain, behind somebody who speaks TLS" {
@@ -257,7 +257,7 @@ start_inetd() {
     same 401 "$(curl -sS -o /dev/null -w '%{http_code}' "$API_URL/api/v1/devices")"
     same 401 "$(curl -sS -o /dev/null -w '%{http_code}' -H "Client-Cert: $cert" \
         --interface 127.0.0.3 "$API_URL/api/v1/devices")"
-    wait_for childless "$INETD"
+    WAIT_FOR=90 wait_for childless "$INETD"
     # inetd's standard error is the connection: what is wrong here is not for strangers.
     mv "$FC_STATE/fc.db" away
     exec {fd}<>"/dev/tcp/127.0.0.1/$PLAIN_PORT"
