@@ -124,6 +124,20 @@ relate() {
     same "" "$(fc-select devices --org here -o name)"
 }
 
+@test "an answer decides for as long as it is kept, and no longer" {
+    spicedb 30 "authorizer-keep = 2"
+    person eve
+    relate TOUCH "$HERE" operator user:eve
+    asked_again() { answers 403 eve /api/v1/devices; }
+    answers 200 eve /api/v1/devices
+    relate DELETE "$HERE" operator user:eve
+    wait_for asked_again
+    # A refusal is kept no longer either.
+    relate TOUCH "$HERE" operator user:eve
+    allowed() { answers 200 eve /api/v1/devices; }
+    wait_for allowed
+}
+
 @test "while it does not answer nobody may anything, but administrators and agents" {
     spicedb 2 "authorizer-keep = 0"
     person eve
