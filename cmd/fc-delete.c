@@ -27,8 +27,7 @@ static const struct command command = {
     .name = "fc-delete",
     .brief = "delete resources",
     .args = "KIND NAME ... | KIND/NAME ... | KIND -l SELECTOR | -f FILE",
-    .complete = "~device|fleet|templateversion|enrollmentrequest|certificatesigningrequest|"
-        "repository|resourcesync|organization|authprovider",
+    .complete = "~" KINDS_EDITED "|templateversion",
     .opts = opts,
 };
 

@@ -36,8 +36,7 @@ static const struct command command = {
     .name = "fc-history",
     .brief = "show and undo what changed",
     .args = "KIND/NAME [REV | REV..REV] | undo KIND/NAME | undo --since TIME",
-    .complete = "~undo|device|fleet|enrollmentrequest|certificatesigningrequest|repository|"
-        "resourcesync|organization|authprovider",
+    .complete = "~undo|" KINDS_EDITED,
     .opts = opts,
 };
 

@@ -31,8 +31,7 @@ static const struct command command = {
     .name = "fc-patch",
     .brief = "change parts of resources",
     .args = "KIND NAME ... | KIND/NAME ...",
-    .complete = "~device|fleet|enrollmentrequest|certificatesigningrequest|repository|resourcesync|"
-        "organization|authprovider",
+    .complete = "~" KINDS_EDITED,
     .opts = opts,
 };
 

@@ -38,8 +38,7 @@ static const struct command command = {
     .name = "fc-select",
     .brief = "show resources",
     .args = "KIND [NAME ...] | KIND/NAME ... | [KIND] -",
-    .complete = "~devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
-        "repositories|resourcesyncs|organizations|authproviders|events|labels",
+    .complete = "~" KINDS_LISTED "|labels",
     .opts = opts,
 };
 

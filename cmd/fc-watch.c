@@ -30,8 +30,7 @@ static const struct command command = {
     .name = "fc-watch",
     .brief = "follow events and changes",
     .args = "[KIND [NAME ...] | KIND/NAME ...]",
-    .complete = "~devices|fleets|templateversions|enrollmentrequests|certificatesigningrequests|"
-        "repositories|resourcesyncs|organizations|authproviders|events",
+    .complete = "~" KINDS_LISTED,
     .opts = opts,
 };
 

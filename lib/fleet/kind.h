@@ -11,6 +11,13 @@
 #include "base/print.h"
 
 #define API_VERSION "flightctl.io/v1beta1"
+/* What completes the operands of commands (struct opt): the kinds that people edit, and those that
+ * are listed and watched. */
+#define KINDS_EDITED "device|fleet|enrollmentrequest|certificatesigningrequest|repository|" \
+    "resourcesync|organization|authprovider"
+#define KINDS_LISTED "devices|fleets|templateversions|enrollmentrequests|" \
+    "certificatesigningrequests|repositories|resourcesyncs|organizations|authproviders|events"
+
 /* The annotation that shows the uid of an organization, by which certificates name it. */
 #define ORG_UID "organization-controller/uid"
 /* Where clients know organizations by their uid alone: the one that shows the name. */
