@@ -24,7 +24,7 @@ static const struct opt list_opts[] = {
 static const struct opt show_opts[] = {OPTS_OUTPUT, {0}};
 static const struct opt approve_opts[] = {
     {'a', "all", NULL, NULL, "all that wait for a decision"},
-    {'l', "label", "KEY=VALUE", NULL, "give the device this label; may be repeated"},
+    {'l', "label", "KEY=VALUE", NULL, "give the device this label; repeated, or with commas"},
     {'m', "message", "REASON", NULL, "why, for the history"},
     {O_REPLACE, "replace-labels", NULL, NULL, "drop the labels that the device asks for"},
     {O_RECORD, "record", NULL, NULL, "record the decision; fc-work signs where the CA is"},
@@ -206,21 +206,6 @@ static int run_decide(struct enroll *en, struct err *e)
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static void add_label(struct enroll *en, const char *arg)
-{
-    const char *eq = strchr(arg, '=');
-    char *key AUTO_FREE = NULL;
-
-    if (!eq)
-        opt_usage(&en->o, "-l %s: KEY=VALUE is wanted", arg);
-    key = xstrndup(arg, (size_t)(eq - arg));
-    if (!is_label_key(key) || !is_label_value(eq + 1)) {
-        log_warn("-l %s: must be a label", arg);
-        exit(FC_INVALID);
-    }
-    json_sets(&en->how.labels, key, eq + 1);
-}
-
 static void args_read(struct enroll *en, int argc, char **argv)
 {
     int id;
@@ -231,7 +216,7 @@ static void args_read(struct enroll *en, int argc, char **argv)
             continue;
         switch (id) {
         case 'a': en->all = true; break;
-        case 'l': add_label(en, en->o.arg); break;
+        case 'l': opt_labels(&en->o, &en->how.labels); break;
         case 'm': en->message = en->o.arg; break;
         case OPT_DRY: en->dry = true; break;
         case O_PENDING: en->pending = true; break;

@@ -19,7 +19,7 @@ static const struct opt opts[] = {
     {O_FAIL, "fail", "PERCENT", NULL, "so many devices fail every version"},
     {O_INTERVAL, "interval", "TIME", NULL, "from a device's poll to its next (default: 60s)"},
     {'j', "jobs", "N", NULL, "requests under way at once (default: 64)"},
-    {'l', "label", "KEY=VALUE", NULL, "that the devices ask for; may be repeated"},
+    {'l', "label", "KEY=VALUE", NULL, "that the devices ask for; repeated, or with commas"},
     {O_LOSE, "lose", "PERCENT", NULL, "so many answers do not arrive"},
     {'n', "devices", "N", NULL, "how many (default: 10)"},
     {O_OFFLINE, "offline", "PERCENT:TIME", NULL, "so many devices lose the network for this long, "
@@ -87,16 +87,6 @@ static struct share share(const struct opts *o, bool lasts)
     return s;
 }
 
-static void add_label(const struct opts *o, jv *labels)
-{
-    const char *eq = strchr(o->arg, '=');
-    char *key AUTO_FREE = xstrndup(o->arg, eq ? (size_t)(eq - o->arg) : 0);
-
-    if (!eq || !is_label_key(key) || !is_label_value(eq + 1))
-        opt_usage(o, "-l: \"%s\" is no label KEY=VALUE", o->arg);
-    json_sets(labels, key, eq + 1);
-}
-
 struct run {
     struct opts o;
     struct simulation s;
@@ -114,7 +104,7 @@ static void parse(struct run *r)
         switch (id) {
         case 'n': s->devices = (size_t)opt_num(o, 1, SIM_DEVICES_MAX); break;
         case 'j': s->width = (size_t)opt_num(o, 1, SIM_WIDTH_MAX); break;
-        case 'l': add_label(o, &s->labels); break;
+        case 'l': opt_labels(o, &s->labels); break;
         case O_INTERVAL: s->interval = duration(o, o->arg); break;
         case O_TIME: s->time = duration(o, o->arg); r->timed = true; break;
         case O_ROUNDS: s->rounds = (size_t)opt_num(o, 1, 1000000); break;

@@ -169,6 +169,22 @@ int64_t opt_past(const struct opts *o)
     return t;
 }
 
+void opt_labels(const struct opts *o, jv *labels)
+{
+    char *list AUTO_FREE = xstrdup(o->arg), *rest = list, *key, *value;
+
+    while ((value = key = strsep(&rest, ",")) != NULL) {
+        strsep(&value, "=");
+        if (!value)
+            opt_usage(o, "--%s %s: KEY=VALUE is wanted", o->opt->name, o->arg);
+        if (!is_label_key(key) || !is_label_value(value)) {
+            log_warn("--%s %s=%s: is no label", o->opt->name, key, value);
+            exit(FC_INVALID);
+        }
+        json_sets(labels, key, value);
+    }
+}
+
 /* --- parsing ------------------------------------------------------------------------------ */
 
 /* Next option id, 1 for an operand (in optarg), -1 at the end. Errors end the process. */

@@ -11,6 +11,7 @@
 
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/json.h"
 
 /* What completes an argument: a file, a folder, a fixed list "a|b|c", the names of resources of a
  * kind ("~device"), of the kinds in a list ("~device|fleet", as KIND NAME or KIND/NAME) or of any
@@ -80,6 +81,9 @@ _Noreturn void opt_usage(const struct opts *o, const char *fmt, ...)
 long long opt_num(const struct opts *o, long long min, long long max);
 /* time_past of o->arg, in the same way. */
 int64_t opt_past(const struct opts *o);
+/* Adds the labels of o->arg, "KEY=VALUE[,KEY=VALUE ...]", to an object; what is no label ends the
+ * process with FC_INVALID. */
+void opt_labels(const struct opts *o, jv *labels);
 
 /* Prints the completion script for "bash", "zsh" or "fish". -1: no such shell. */
 int completion_print(const struct command *cmd, const char *shell);

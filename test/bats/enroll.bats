@@ -72,8 +72,8 @@ state() { fc-enroll list -o table | awk -v n="$1" '$1 == n {print $NF}'; }
 
 @test "the labels that were asked for can be dropped" {
     request kiosk
-    fc-enroll approve "$R" --replace-labels -l a=b
-    same '{"a":"b"}' "$(fc-select "device/$R" -q .metadata.labels)"
+    fc-enroll approve "$R" --replace-labels -l a=b,c= -l x.io/d=e
+    same '{"a":"b","c":"","x.io/d":"e"}' "$(fc-select "device/$R" -q .metadata.labels)"
 }
 
 @test "a dry run changes nothing" {
@@ -181,11 +181,12 @@ state() { fc-enroll list -o table | awk -v n="$1" '$1 == n {print $NF}'; }
 @test "labels with mistakes" {
     request
     before=$(dump)
-    for l in 'a b=c' '=x' '-a=b' 'a=b c' "a=$(printf 'x%.0s' {1..64})"; do
+    for l in 'a b=c' '=x' '-a=b' 'a=b c' a=b,-c=d "a=$(printf 'x%.0s' {1..64})"; do
         expect 6 fc-enroll approve "$R" -l "$l"
         same 1 "${#stderr_lines[@]}"
     done
     expect 2 fc-enroll approve "$R" -l a
+    expect 2 fc-enroll approve "$R" -l a=b,
     same "$before" "$(dump)"
 }
 

@@ -45,7 +45,7 @@ complete -c fc-enroll -n '__fc_enroll_at + show' -s q -l filter -x -d 'print wha
 complete -c fc-enroll -n '__fc_enroll_at + show' -f -a '(fc-enroll list -q .metadata.name -o name 2>/dev/null)'
 complete -c fc-enroll -n '__fc_enroll_at = ' -a approve -d 'let devices in'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -s a -l all -d 'all that wait for a decision'
-complete -c fc-enroll -n '__fc_enroll_at + approve' -s l -l label -x -d 'give the device this label; may be repeated'
+complete -c fc-enroll -n '__fc_enroll_at + approve' -s l -l label -x -d 'give the device this label; repeated, or with commas'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -s m -l message -x -d 'why, for the history'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -l replace-labels -d 'drop the labels that the device asks for'
 complete -c fc-enroll -n '__fc_enroll_at + approve' -l record -d 'record the decision; fc-work signs where the CA is'

@@ -4,7 +4,7 @@ complete -c fc-simulate -s q -l filter -x -d 'print what this jq program makes o
 complete -c fc-simulate -l fail -x -d 'so many devices fail every version'
 complete -c fc-simulate -l interval -x -d 'from a device\'s poll to its next (default: 60s)'
 complete -c fc-simulate -s j -l jobs -x -d 'requests under way at once (default: 64)'
-complete -c fc-simulate -s l -l label -x -d 'that the devices ask for; may be repeated'
+complete -c fc-simulate -s l -l label -x -d 'that the devices ask for; repeated, or with commas'
 complete -c fc-simulate -l lose -x -d 'so many answers do not arrive'
 complete -c fc-simulate -s n -l devices -x -d 'how many (default: 10)'
 complete -c fc-simulate -l offline -x -d 'so many devices lose the network for this long, and have it for as long'
