@@ -101,6 +101,7 @@ int get_rendered(struct call *c, struct err *e)
 static int report(struct call *c, jv doc, struct err *e)
 {
     const char *name = json_str(doc, "metadata.name");
+    int64_t version;
     struct res r;
 
     if (!name || strcmp(name, c->arg[0]) != 0)
@@ -109,9 +110,11 @@ static int report(struct call *c, jv doc, struct err *e)
         return err_set(e, FC_INVALID, "API Error: status: is required");
     if (device_res(c, &r, e) < 0 || change_check_version(&r, doc, e) < 0)
         return -1;
+    version = r.version;
     if (device_report(c->s, c->a, c->org, name, doc, &c->actor, e) < 0 ||
         device_res(c, &r, e) < 0)
         return -1;
+    answer_result(c, change_name(r.version == version ? CHANGE_NONE : CHANGE_UPDATED));
     if (c->id->who == WHO_DEVICE)
         note_seen(c, r.id);
     return answer_resource(c, 200, &r, 0, e);

@@ -84,6 +84,7 @@ int put_status(struct call *c, struct err *e)
     if (same_name(c, e) < 0 || find_resource(c, c->arg[0], &r, e) < 0 ||
         status_put(c->s, c->a, &r, c->doc, &c->actor, &what, e) < 0)
         return -1;
+    answer_result(c, change_name(what));
     return answer_resource(c, 200, &r, 0, e);
 }
 

@@ -34,7 +34,8 @@ static int done(void *ctx, size_t i, const struct remote_answer *got, const stru
         return err_set(e, why->code, "%s:%d: %s", v->source, v->line, why->msg);
     if (remote_check(k, v->name, got->doc, e) < 0)
         return err_wrap(e, "%s:%d", v->source, v->line);
-    j->o->each(j->o->ctx, k, v->name, CHANGE_UPDATED);
+    j->o->each(j->o->ctx, k, v->name, strcmp(got->result, change_name(CHANGE_NONE)) == 0 ?
+        CHANGE_NONE : CHANGE_UPDATED);
     if (j->o->progress)
         j->o->progress(j->o->ctx, i + 1, j->c->n);
     return 0;

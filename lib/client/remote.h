@@ -106,7 +106,8 @@ int remote_apply(struct remote *r, const struct docs *in, size_t n, const struct
     struct err *e);
 int remote_remove(struct remote *r, const struct targets *t, const struct remove_options *o,
     struct err *e);
-/* carried.c: as carried_put, but that each report is a request, and told as a change. */
+/* carried.c: as carried_put, but that each report is a request, and that servers which do not say
+ * what it came to, and a dry run, tell it as a change. */
 int remote_carried(struct remote *r, const struct carried *c, const struct apply_options *o,
     struct err *e);
 

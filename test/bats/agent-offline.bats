@@ -156,6 +156,8 @@ state() { agent status -q '"\(.currentVersion) \(.desiredVersion) \(.failedVersi
     expect 0 fc-apply -S "$API_URL" --device-status status.json
     same "device/d1 updated" "$output"
     same UpToDate "$(reported .status.updated.status)"
+    expect 0 fc-apply -S "$API_URL" --device-status status.json
+    same "device/d1 unchanged" "$output"
     jq -c '.metadata.name = "d2"' status.json >other.json
     expect 3 fc-apply -S "$API_URL" --device-status other.json
     has "$stderr" 'Device of name "d2" not found'
