@@ -101,61 +101,9 @@ static int apps_finish(const struct agent *a, jv rec, struct err *e)
 
 /* --- settle --------------------------------------------------------------------------------- */
 
-static int store(const struct agent *a, jv registry, struct err *e)
-{
-    struct buf b AUTO_BUF = BUF_INIT;
-
-    json_canon(&b, registry);
-    buf_addc(&b, '\n');
-    return place_write(a->data_fd, APPS_STATE, b.p, b.len, 0600, PLACE_DURABLE, e);
-}
-
-static bool drop_image(const struct agent *a, const char *key, jv owner)
-{
-    const char *own = json_str(owner, "image"), *image = own ? own : key;
-    const char *const exists[] = {"podman", "image", "exists", "--", image, NULL};
-    const char *const drop[] = {"podman", "image", "rm", "--", image, NULL};
-    const char *const drop_artifact[] = {"podman", "artifact", "rm", "--", image, NULL};
-    int limit = app_limits(a).command;
-    bool is_image;
-    struct err e = {0};
-
-    is_image = app_tool(a, owner, exists, limit, NULL, &e) == 0;
-    if (app_tool(a, owner, is_image ? drop : drop_artifact, limit, NULL, &e) == 0)
-        log_info("image %s is needed no more: removed", key);
-    else if (is_image)
-        log_warn("image %s is needed no more: %s", key, e.msg);
-    return !is_image || e.code == FC_OK || app_tool(a, owner, exists, limit, NULL, &e) < 0;
-}
-
-/* Images that came for applications and that none needs any more. What could not be removed, since
- * a container of somebody else's has it, is tried again after the next update. */
-static int prune(const struct agent *a, jv after, struct err *e)
-{
-    jv defs AUTO_JV = json_get(after, "apps"), needed AUTO_JV = apps_images(defs);
-    jv images AUTO_JV = json_get(after, "images"), kept = jv_copy(images), next AUTO_JV = jv_null();
-    bool changed = false;
-
-    if (jv_get_kind(images) == JV_KIND_OBJECT)
-        jv_object_foreach(images, key, owner) {
-            const char *name = jv_string_value(key);
-
-            if (!jv_object_has(jv_copy(needed), jv_copy(key)) && drop_image(a, name, owner)) {
-                json_del(&kept, name);
-                changed = true;
-            }
-            jv_free(key);
-            jv_free(owner);
-        }
-    jv_free(next);
-    next = jv_copy(after);
-    json_set(&next, "images", kept);
-    return changed ? store(a, next, e) : 0;
-}
-
 static int apps_settle(const struct agent *a, jv after, struct err *e)
 {
-    jv defs AUTO_JV = jv_invalid(), kept AUTO_JV = jv_invalid();
+    jv defs AUTO_JV = jv_invalid(), images AUTO_JV = jv_invalid(), kept AUTO_JV = jv_invalid();
     const char *of;
     char boot[BOOT_ID_LEN];
 
@@ -167,15 +115,18 @@ static int apps_settle(const struct agent *a, jv after, struct err *e)
     /* What was started in another boot does not run in this one. */
     boot_id(boot);
     of = json_str(after, "boot");
-    if (of && strcmp(of, boot) == 0 && apps_flag_set(a, APPS_STARTED, true, e) < 0)
-        return -1;
-    kept = jv_copy(after);
-    json_del(&kept, "boot");
-    if (store(a, kept, e) < 0)
-        return -1;
     defs = json_get(after, "apps");
+    if (json_nonempty(defs) && of && strcmp(of, boot) == 0 &&
+        apps_flag_set(a, APPS_STARTED, true, e) < 0)
+        return -1;
+    if (apps_store(a, after, e) < 0)
+        return -1;
     packages_prune(a, defs);
-    return app_limits(a).prune ? prune(a, kept, e) : 0;
+    if (!app_limits(a).prune)
+        return 0;
+    images = apps_images(defs);
+    kept = jv_copy(after);
+    return images_prune(a, &kept, images) ? apps_store(a, kept, e) : 0;
 }
 
 /* --- check ---------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
  *   reload        systemd reads the units of "user" anew; "back": only when it is taken back
  *
  * apps.json, the registry: {"apps": [definitions, in the order of the spec], "images": those that
- * came for them and were not removed yet, as apps_images gives them}.
+ * came for them, or for a version that failed, and were not removed yet, as apps_images gives them}.
  */
 #ifndef FC_AGENT_APPS_H
 #define FC_AGENT_APPS_H
@@ -68,6 +68,11 @@ bool quadlet_read(const char *name, const char *text, jv *def);
 int kube_images(const char *path, const char *text, size_t n, jv *images, struct err *e);
 
 /* --- images --------------------------------------------------------------------------------- */
+
+/* Removes the registry's images that are not among needed, as apps_images gives them, and takes them
+ * out of it; true if any. What cannot be removed, since a container of somebody else's has it, stays
+ * in it, to be tried another time. */
+bool images_prune(const struct agent *a, jv *registry, jv needed);
 
 int apps_prefetch(const struct agent *a, jv spec, struct err *e);
 
@@ -127,15 +132,18 @@ int app_reload(const struct agent *a, const char *user, struct err *e);
 
 /* --- plan, registry, status ------------------------------------------------------------------ */
 
-/* Empty without one; a damaged one is set aside, and the applications of the running spec are
- * taken for it. The caller frees. */
+/* A damaged one is set aside; then, or where there is none, the applications of the running spec are
+ * taken for it, with "lost": true. The caller frees. */
 int apps_registry(const struct agent *a, jv *out, struct err *e);
+int apps_store(const struct agent *a, jv registry, struct err *e);
 /* The definition of that name among an array of them; invalid when there is none. */
 jv apps_find(jv defs, const char *name);
 bool apps_same(jv def, jv other, const char *member);
 /* The images that definitions need: {IMAGE: null}, or of an account's own
  * {"IMAGE USER": {"user","uid","gid","image"}}. */
 jv apps_images(jv defs);
+/* Those of images (of the same shape, or invalid) and of definitions. */
+jv apps_images_and(jv images, jv defs);
 /* Does something not run as it should? The first time after a boot that all do, that is noted. */
 bool apps_drifted(const struct agent *a);
 int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e);

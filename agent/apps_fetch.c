@@ -57,6 +57,42 @@ static int image_ensure(const struct agent *a, jv def, const char *image, const 
     return err_wrap(e, "%s", image);
 }
 
+static bool drop_image(const struct agent *a, const char *key, jv owner)
+{
+    const char *own = json_str(owner, "image"), *image = own ? own : key;
+    const char *const drop[] = {"podman", "image", "rm", "--", image, NULL};
+    const char *const drop_artifact[] = {"podman", "artifact", "rm", "--", image, NULL};
+    int limit = app_limits(a).command;
+    bool is_image = is_here(a, owner, false, image);
+    struct err e = {0};
+
+    if (app_tool(a, owner, is_image ? drop : drop_artifact, limit, NULL, &e) == 0)
+        log_info("image %s is needed no more: removed", key);
+    else if (is_image)
+        log_warn("image %s is needed no more: %s", key, e.msg);
+    return !is_image || e.code == FC_OK || !is_here(a, owner, false, image);
+}
+
+bool images_prune(const struct agent *a, jv *registry, jv needed)
+{
+    jv images AUTO_JV = json_get(*registry, "images"), kept = jv_copy(images);
+    bool changed = false;
+
+    if (jv_get_kind(images) == JV_KIND_OBJECT)
+        jv_object_foreach(images, key, owner) {
+            const char *name = jv_string_value(key);
+
+            if (!jv_object_has(jv_copy(needed), jv_copy(key)) && drop_image(a, name, owner)) {
+                json_del(&kept, name);
+                changed = true;
+            }
+            jv_free(key);
+            jv_free(owner);
+        }
+    json_set(registry, "images", kept);
+    return changed;
+}
+
 /* --- a folder of files ---------------------------------------------------------------------- */
 
 struct reader {
@@ -352,21 +388,70 @@ static int fetch_images(const struct agent *a, jv def, struct err *e)
     return 0;
 }
 
+/* The images that come for these definitions are the agent's to remove, also when the update fails
+ * or the run is killed. */
+static int remember(const struct agent *a, jv *registry, jv defs, struct err *e)
+{
+    jv images AUTO_JV = json_get(*registry, "images"), all AUTO_JV = apps_images_and(images, defs);
+
+    if (jv_equal(jv_copy(images), jv_copy(all)))
+        return 0;
+    json_set(registry, "images", jv_copy(all));
+    return apps_store(a, *registry, e);
+}
+
+/* Definitions of no more than the images that files come in. */
+static jv packages_of(jv spec)
+{
+    jv apps AUTO_JV = json_get(spec, "applications"), defs = jv_array();
+    int i, n = jv_array_length(jv_copy(apps));
+
+    for (i = 0; i < n; i++) {
+        jv app AUTO_JV = jv_array_get(jv_copy(apps), i), def = jv_object();
+        const char *type = json_str(app, "appType");
+
+        if (type && (strcmp(type, "compose") == 0 || strcmp(type, "quadlet") == 0))
+            json_sets(&def, "package", json_str(app, "image"));
+        defs = jv_array_append(defs, def);
+    }
+    return defs;
+}
+
+/* Makes place first: what only a version that failed had needed goes. */
+static int make_place(const struct agent *a, jv *registry, jv known, jv defs, struct err *e)
+{
+    jv needed AUTO_JV = apps_images(known), all AUTO_JV = apps_images_and(needed, defs);
+
+    return app_limits(a).prune && images_prune(a, registry, all) ? apps_store(a, *registry, e) : 0;
+}
+
 int apps_prefetch(const struct agent *a, jv spec, struct err *e)
 {
     jv listed AUTO_JV = json_get(spec, "applications"), apps AUTO_JV = jv_invalid();
-    jv registry AUTO_JV = jv_invalid(), known AUTO_JV = jv_invalid();
+    jv registry AUTO_JV = jv_invalid(), known AUTO_JV = jv_invalid(), defs AUTO_JV = jv_invalid();
     int i, n;
 
     if (!json_nonempty(listed))
         return 0;
-    if (fetch_packages(a, spec, e) < 0 || apps_read(a, spec, &apps, e) < 0 ||
-        apps_registry(a, &registry, e) < 0)
+    if (apps_registry(a, &registry, e) < 0)
+        return -1;
+    defs = packages_of(spec);
+    if (remember(a, &registry, defs, e) < 0 || fetch_packages(a, spec, e) < 0 ||
+        apps_read(a, spec, &apps, e) < 0)
         return -1;
     known = json_get(registry, "apps");
     n = jv_array_length(jv_copy(apps));
+    jv_free(defs);
+    defs = jv_array();
     for (i = 0; i < n; i++) {
-        jv app AUTO_JV = jv_array_get(jv_copy(apps), i), def AUTO_JV = json_get(app, "def");
+        jv app AUTO_JV = jv_array_get(jv_copy(apps), i);
+
+        defs = jv_array_append(defs, json_get(app, "def"));
+    }
+    if (make_place(a, &registry, known, defs, e) < 0 || remember(a, &registry, defs, e) < 0)
+        return -1;
+    for (i = 0; i < n; i++) {
+        jv def AUTO_JV = jv_array_get(jv_copy(defs), i);
         jv old AUTO_JV = apps_find(known, json_str(def, "name"));
         char *where AUTO_FREE = apps_where(spec, i);
 

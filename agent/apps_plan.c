@@ -26,21 +26,37 @@ static jv registry_of(jv apps)
     return r;
 }
 
-/* Without a registry the applications of the running spec are those that run. */
+/* Without a registry the applications of the running spec are those that run. One that cannot be
+ * made out any more does not hide the others. */
 static jv registry_derive(const struct agent *a)
 {
-    jv device AUTO_JV = jv_invalid(), spec AUTO_JV = jv_invalid(), apps AUTO_JV = jv_array();
+    jv device AUTO_JV = jv_invalid(), listed AUTO_JV = jv_invalid(), apps AUTO_JV = jv_array();
+    jv registry, images, defs AUTO_JV = jv_invalid();
     struct buf b AUTO_BUF = BUF_INIT;
     struct err e = {0};
+    int i, n;
 
     if (place_read(a->data_fd, "current.json", "current.json", SPEC_MAX, &b, &e) == 0 &&
-        json_parse(b.p ? b.p : "", b.len, &device, &e) == 0) {
-        spec = json_get(device, "spec");
-        jv_free(apps);
-        if (apps_read(a, spec, &apps, &e) < 0)
+        json_parse(b.p ? b.p : "", b.len, &device, &e) == 0)
+        listed = json_at(device, "spec.applications");
+    n = jv_get_kind(listed) == JV_KIND_ARRAY ? jv_array_length(jv_copy(listed)) : 0;
+    for (i = 0; i < n; i++) {
+        jv spec AUTO_JV = jv_object(), one = jv_invalid();
+
+        json_set(&spec, "applications", jv_array_append(jv_array(),
+            jv_array_get(jv_copy(listed), i)));
+        if (apps_read(a, spec, &one, &e) < 0) {
             log_warn("current.json: %s", e.msg);
+            jv_free(one);
+        } else
+            apps = jv_array_concat(apps, one);
     }
-    return registry_of(apps);
+    registry = registry_of(apps);
+    defs = json_get(registry, "apps");
+    images = apps_images(defs);
+    json_set(&registry, "images", images);
+    json_set(&registry, "lost", jv_true());
+    return registry;
 }
 
 int apps_registry(const struct agent *a, jv *out, struct err *e)
@@ -56,11 +72,8 @@ int apps_registry(const struct agent *a, jv *out, struct err *e)
     if (place_read(a->data_fd, APPS_STATE, APPS_STATE, RECORDS_MAX, &b, e) < 0) {
         if (e->code == FC_FAIL || e->code == FC_DENIED)
             return -1;
-        if (e->code == FC_NOTFOUND) { /* never had any */
-            *out = registry_of(none);
-            return 0;
-        }
-        state_set_aside(a, APPS_STATE, e);
+        if (e->code != FC_NOTFOUND)
+            state_set_aside(a, APPS_STATE, e);
     } else if (json_parse(b.p ? b.p : "", b.len, out, e) == 0) {
         apps = json_get(*out, "apps");
         if (jv_get_kind(apps) == JV_KIND_ARRAY)
@@ -72,6 +85,18 @@ int apps_registry(const struct agent *a, jv *out, struct err *e)
         state_set_aside(a, APPS_STATE, e);
     *out = registry_derive(a);
     return 0;
+}
+
+int apps_store(const struct agent *a, jv registry, struct err *e)
+{
+    struct buf b AUTO_BUF = BUF_INIT;
+    jv kept AUTO_JV = jv_copy(registry);
+
+    json_del(&kept, "boot");
+    json_del(&kept, "lost");
+    json_canon(&b, kept);
+    buf_addc(&b, '\n');
+    return place_write(a->data_fd, APPS_STATE, b.p, b.len, 0600, PLACE_DURABLE, e);
 }
 
 jv apps_find(jv defs, const char *name)
@@ -182,7 +207,9 @@ bool apps_drifted(const struct agent *a)
     struct err e = {0};
     int i, n;
 
-    if (apps_registry(a, &registry, &e) < 0) {
+    if (apps_registry(a, &registry, &e) < 0 ||
+        (json_has(registry, "lost") && !a->dry && a->data_fd >= 0 &&
+        apps_store(a, registry, &e) < 0)) {
         log_warn("%s", e.msg);
         return false;
     }
@@ -312,10 +339,17 @@ jv apps_images(jv defs)
     return images;
 }
 
+jv apps_images_and(jv images, jv defs)
+{
+    return jv_object_merge(jv_get_kind(images) == JV_KIND_OBJECT ? jv_copy(images) : jv_object(),
+        apps_images(defs));
+}
+
 int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
 {
     jv listed AUTO_JV = json_get(spec, "applications"), apps AUTO_JV = jv_array();
-    jv registry AUTO_JV = jv_invalid(), after AUTO_JV = jv_invalid(), images;
+    jv registry AUTO_JV = jv_invalid(), after AUTO_JV = jv_invalid();
+    jv images AUTO_JV = jv_invalid();
     struct scene s = {.a = a, .p = p, .old = jv_invalid(), .now = jv_invalid(),
         .reload = jv_object()};
     char boot[BOOT_ID_LEN];
@@ -326,7 +360,9 @@ int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
         return -1;
     }
     s.old = json_get(registry, "apps");
-    if (!json_nonempty(listed) && !json_nonempty(s.old)) {
+    images = json_get(registry, "images");
+    if (!json_nonempty(listed) && !json_nonempty(s.old) && !json_nonempty(images) &&
+        !json_has(registry, "lost")) {
         rc = 0;
         goto done;
     }
@@ -340,12 +376,7 @@ int apps_plan(const struct agent *a, jv spec, struct plan *p, struct err *e)
     plan_reload(&s);
     plan_up(&s);
     rc = 0;
-    images = json_get(registry, "images");
-    if (jv_get_kind(images) != JV_KIND_OBJECT) {
-        jv_free(images);
-        images = jv_object();
-    }
-    json_set(&after, "images", jv_object_merge(images, apps_images(s.now)));
+    json_set(&after, "images", apps_images_and(images, s.now));
     boot_id(boot);
     json_sets(&after, "boot", boot);
     json_set(&p->after, apps_controller.name, jv_copy(after));

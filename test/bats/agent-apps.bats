@@ -308,8 +308,26 @@ END
     expect 0 run_agent d1
     for tag in 1 2 3 4 5; do has "$(cat d1/run/calls)" "podman image rm -- localhost/box:$tag"; done
     hasnt "$(cat d1/run/calls)" "podman image rm -- localhost/box:9"
+    # Those of a version that failed go when the next one is fetched.
+    echo "podman run" >d1/run/fail
+    give '[]' "$(apps "$(container_app web localhost/box:10 "$bob")")"
+    expect 1 run_agent d1
+    rm d1/run/fail
+    : >d1/run/calls
+    give '[]' "$(apps "$(container_app web localhost/box:11 "$bob")")"
+    expect 0 run_agent d1
+    same "image rm -- localhost/box:10,pull --quiet -- localhost/box:11,image rm -- localhost/box:9," \
+        "$(sed -n 's/^podman \(image rm\|pull\)/\1/p' d1/run/calls | tr '\n' ,)"
+
+    # Without its own record the agent goes by the running spec.
+    rm d1/var/lib/flightctl/apps.json
+    expect 0 run_agent d1
+    same Running "$(app web .status)"
+    [ -e d1/var/lib/flightctl/apps.json ]
+    rm d1/var/lib/flightctl/apps.json
     : >d1/run/calls
     give '[]'
     expect 0 run_agent d1
-    same "podman image rm -- localhost/box:9" "$(grep '^podman image rm' d1/run/calls)"
+    same "" "$(state d1)"
+    same "podman image rm -- localhost/box:11" "$(grep '^podman image rm' d1/run/calls)"
 }
