@@ -33,6 +33,7 @@ enum { /* limits of the agent, all in one place */
     POLL_TIMEOUT = 240,        /* s for a poll: servers that know no `Prefer` park it for 120 s */
     WAIT_MAX = 3600,           /* s of --wait */
     CUT_MAX = 3,               /* updates to a version that are killed before it counts as failed */
+    REBOOTS_MAX = 10,          /* requests of one reboot; then it is left to a person */
     RUN_SLACK = 600,           /* s beside --wait after which the network half is given up */
     RUN_TIMEOUT = 1800,        /* s after which a run begins nothing new, unless it is told */
     INFO_TIMEOUT = 120,        /* s for all programs of custom-info.d, at most */

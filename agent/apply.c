@@ -106,9 +106,13 @@ static int apply(struct run *r, const char *file, struct err *e)
         return -1;
     if (!r->a->dry) {
         place_sweep(r->a->data_fd);
-        rc = update_recover(r->a, &r->st, e);
-        if (rc < 0 || reboot_wanted())
-            return rc < 0 ? -1 : err_set(e, FC_AGAIN, "an update waits for the reboot");
+        pace_load(r->a, &r->pace);
+        rc = update_recover(r->a, &r->st, &r->pace.reboot, e);
+        if (rc < 0)
+            return -1;
+        run_boots(r, rc > 0);
+        if (r->boots)
+            return err_set(e, FC_AGAIN, "an update waits for the reboot");
     } else if (r->a->data_fd >= 0 && journal_exists(r->a->data_fd))
         log_info("an interrupted update would be finished or undone first");
     rc = decommission_found(r, e);
@@ -149,7 +153,7 @@ enum fc_code agent_apply(struct agent *a, const char *file, struct err *e)
         rc = apply(&r, file, e);
         if (!a->dry) {
             place_sweep(a->run_fd);
-            rc = run_end(a, rc, e);
+            rc = run_end(&r, rc, e);
         }
     }
     a->settings = NULL;

@@ -106,13 +106,15 @@ static void os_status(const struct agent *a, jv *status)
 
 /* --- forth and back ----------------------------------------------------------------------- */
 
-/* By its reference, or by the digest that the reference ends with. */
-static bool runs(jv status, const char *image)
+/* Is it what is "booted", "staged" or there for "rollback"? By its reference, or by the digest that the
+ * reference ends with. */
+static bool is(jv status, const char *which, const char *image)
 {
-    const char *now = json_str(status, running), *at = strchr(image, '@');
-    const char *digest = json_str(status, "status.booted.image.imageDigest");
+    jv all AUTO_JV = json_get(status, "status"), entry AUTO_JV = json_get(all, which);
+    const char *name = json_str(entry, "image.image.image"), *at = strchr(image, '@');
+    const char *digest = json_str(entry, "image.imageDigest");
 
-    return now && (strcmp(now, image) == 0 || (at && digest && strcmp(at + 1, digest) == 0));
+    return name && (strcmp(name, image) == 0 || (at && digest && strcmp(at + 1, digest) == 0));
 }
 
 /* Is that what the next boot runs as well? */
@@ -138,7 +140,7 @@ static int os_plan(const struct agent *a, jv spec, struct plan *p, struct err *e
     if (jv_get_kind(status) != JV_KIND_OBJECT)
         return err_set(e, FC_FAIL, OS_FAILED "spec.os.image: this system was not installed as an image: "
             "bootc cannot switch it to %s", image);
-    if (runs(status, image) && stays(status))
+    if (is(status, "booted", image) && stays(status))
         return 0;
     s = plan_add(p, &os_controller, "switch", image);
     json_sets(&s->rec, "from", json_str(status, running));
@@ -172,15 +174,22 @@ static int os_apply(const struct agent *a, struct step *s, struct err *e)
     return 0;
 }
 
+/* What was staged becomes what is booted when the system goes down in order. When it does not, as when
+ * the power is cut, the staged image is lost; an image that was booted and left is what can be gone
+ * back to. */
 static int os_booted(const struct agent *a, jv rec, struct err *e)
 {
-    const char *image = json_str(rec, "path"), *now;
+    const char *image = json_str(rec, "path"), *from = json_str(rec, "from"), *now;
     jv status AUTO_JV = jv_invalid();
 
-    if (look(a, &status, e) < 0)
+    if (look(a, &status, e) < 0) {
+        e->code = FC_FAIL;
         return err_wrap(e, OS_FAILED "spec.os.image");
-    if (image && runs(status, image))
+    }
+    if (image && is(status, "booted", image))
         return 0;
+    if (image && from && is(status, "booted", from) && !is(status, "rollback", image))
+        return err_set(e, FC_AGAIN, OS_FAILED "%s was lost between its staging and the boot", image);
     now = json_str(status, running);
     return err_set(e, FC_FAIL, OS_FAILED "%s was not booted into, or did not stay: %s runs",
         image ? image : "the image", now ? now : "another one");
@@ -199,12 +208,10 @@ static int os_undo(const struct agent *a, jv rec, struct err *e)
     if (look(a, &status, e) < 0)
         return -1;
     next = json_str(status, staged);
-    if (runs(status, from))
+    if (is(status, "booted", from))
         return next && strcmp(next, from) != 0 ? stage(a, from, SWITCH_TIMEOUT, e) : 0;
     if (!next || strcmp(next, from) != 0) {
-        const char *before = json_str(status, "status.rollback.image.image.image");
-
-        if (before && strcmp(before, from) == 0 ? !json_bool(status, "status.rollbackQueued", false) &&
+        if (is(status, "rollback", from) ? !json_bool(status, "status.rollbackQueued", false) &&
             tool_run(a, &rollback, NULL, e) < 0 : stage(a, from, SWITCH_TIMEOUT, e) < 0)
             return -1;
     }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "deadline.h"
 #include "place.h"
+#include "reboot.h"
 
 #define PACE "pace.json"
 #define KICK "kick"
@@ -45,6 +46,33 @@ static void put(jv *v, const char *key, const struct backoff *b)
     json_set(v, key, o);
 }
 
+/* Where /run outlives a boot, what was asked for in another one has come. */
+static void get_reboot(jv v, struct backoff *b)
+{
+    const char *of = json_str(v, "reboot.boot");
+    char now[BOOT_ID_LEN];
+
+    if (!of)
+        return;
+    boot_id(now);
+    if (strcmp(of, now) == 0)
+        get(v, "reboot", b);
+}
+
+static void put_reboot(jv *v, const struct backoff *b)
+{
+    char now[BOOT_ID_LEN];
+    jv o;
+
+    if (!b->failures)
+        return;
+    put(v, "reboot", b);
+    boot_id(now);
+    o = json_get(*v, "reboot");
+    json_sets(&o, "boot", now);
+    json_set(v, "reboot", o);
+}
+
 void pace_load(const struct agent *a, struct pace *p)
 {
     struct buf b AUTO_BUF = BUF_INIT;
@@ -57,6 +85,7 @@ void pace_load(const struct agent *a, struct pace *p)
     get(v, "poll", &p->poll);
     get(v, "update", &p->update);
     get(v, "drift", &p->drift);
+    get_reboot(v, &p->reboot);
     p->reported = json_int(v, "reported", 0);
 }
 
@@ -71,6 +100,7 @@ void pace_store(const struct agent *a, struct pace *p)
     put(&v, "poll", &p->poll);
     put(&v, "update", &p->update);
     put(&v, "drift", &p->drift);
+    put_reboot(&v, &p->reboot);
     if (p->reported)
         json_seti(&v, "reported", p->reported);
     json_canon(&b, v);
@@ -112,6 +142,11 @@ void pace_went_well(struct pace *p, struct backoff *b)
         return;
     *b = (struct backoff){0};
     p->dirty = true;
+}
+
+bool pace_reboot_due(const struct pace *p)
+{
+    return p->reboot.failures < REBOOTS_MAX && !backoff_left(&p->reboot);
 }
 
 int agent_kick(struct agent *a, struct err *e)

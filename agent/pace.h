@@ -20,6 +20,8 @@ struct pace {
     struct backoff poll;   /* of the server */
     struct backoff update; /* what a version needs */
     struct backoff drift;  /* its repair */
+    struct backoff reboot; /* that was asked for in this boot, and did not come: failures says how often;
+                            * message, what kept it from being asked for */
     int64_t reported;      /* uptime_s() of the last report; 0: none since boot */
     bool dirty;
 };
@@ -33,6 +35,8 @@ int64_t backoff_left(const struct backoff *b);
 /* after: s that the other side asked for; 0: it did not. */
 void pace_failed(struct pace *p, struct backoff *b, uint32_t after, const char *message);
 void pace_went_well(struct pace *p, struct backoff *b);
+/* May the reboot that did not come be asked for again? */
+bool pace_reboot_due(const struct pace *p);
 
 /* Is there a kick? */
 bool pace_kick_waits(const struct agent *a);

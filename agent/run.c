@@ -235,6 +235,13 @@ static int with_or_without(struct run *r, int certs, struct err *e)
     return rc;
 }
 
+void run_boots(struct run *r, bool due)
+{
+    r->boots = due || r->pace.reboot.failures || reboot_wanted();
+    if (r->boots && (r->kicked || pace_reboot_due(&r->pace)))
+        reboot_want();
+}
+
 static int prepared(struct run *r, struct err *e)
 {
     int certs AUTO_CLOSE = -1;
@@ -248,10 +255,10 @@ static int prepared(struct run *r, struct err *e)
         r->kicked = pace_kicked(r->a);
         pace_load(r->a, &r->pace);
         place_sweep(r->a->data_fd);
-        rc = update_recover(r->a, &r->st, e);
+        rc = update_recover(r->a, &r->st, &r->pace.reboot, e);
         if (rc < 0)
             return -1;
-        r->boots = reboot_wanted();
+        run_boots(r, rc > 0);
     } else if (r->a->data_fd >= 0 && journal_exists(r->a->data_fd))
         log_info("an interrupted update would be finished or undone first");
     rc = decommission_found(r, e);
@@ -301,16 +308,21 @@ static void note_run(const struct agent *a, enum fc_code code, const char *messa
         log_err(&e);
 }
 
-int run_end(const struct agent *a, int rc, struct err *e)
+int run_end(struct run *r, int rc, struct err *e)
 {
+    const struct agent *a = r->a;
     struct err boot = {0};
 
-    if (reboot_wanted() && reboot_request(a, &boot) < 0) {
-        if (rc < 0)
-            log_err(&boot);
-        else
-            *e = boot;
-        rc = -1;
+    if (reboot_wanted()) {
+        if (reboot_request(a, &boot) < 0) {
+            if (rc < 0)
+                log_err(&boot);
+            else
+                *e = boot;
+            rc = -1;
+        }
+        pace_failed(&r->pace, &r->pace.reboot, 0, boot.msg);
+        pace_store(a, &r->pace);
     }
     note_run(a, rc < 0 ? e->code : FC_OK, rc < 0 ? e->msg : "");
     return rc;
@@ -329,7 +341,7 @@ enum fc_code agent_run(struct agent *a, struct err *e)
     rc = prepared(&r, e);
     if (!a->dry) {
         place_sweep(a->run_fd);
-        rc = run_end(a, rc, e);
+        rc = run_end(&r, rc, e);
     }
     a->settings = NULL;
     settings_free(&r.settings);

@@ -37,9 +37,12 @@ int run_report(struct run *r, struct err *e);
  * meanwhile. 1: it waits. */
 int run_update(struct run *r, jv device, struct err *e);
 
+/* What update_recover left is due a reboot, or was in an earlier run of this boot: is it to be asked for
+ * again at the end of this one? */
+void run_boots(struct run *r, bool due);
 /* Ends a run that came to rc and, if that is -1, e: asks for the reboot that is wanted, and notes it all
  * for `fc-agent status`. Returns rc, -1 when the reboot cannot be had. */
-int run_end(const struct agent *a, int rc, struct err *e);
+int run_end(struct run *r, int rc, struct err *e);
 
 /* Looks after what the version that runs has left on the device. */
 int run_drift(struct run *r, struct err *e);

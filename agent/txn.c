@@ -338,20 +338,22 @@ static int resume_step(const struct agent *a, jv rec, struct err *e)
     if (!c)
         return err_set(e, FC_FAIL, "journal: a step that this agent does not know");
     if (json_bool(rec, "reboot", false) && c->booted && c->booted(a, rec, e) < 0)
-        return -1;
+        return e->code == FC_AGAIN ? 1 : -1;
     return json_bool(rec, "late", false) ? c->apply(a, &s, e) : 0;
 }
 
+/* 1: what the boot was to do got lost on the way to it. */
 static int resume(const struct agent *a, jv journal, jv spec, struct journal *j, struct err *e)
 {
     jv reboot AUTO_JV = find_record(journal, "reboot");
-    int i, n = jv_array_length(jv_copy(journal));
+    int i, rc, n = jv_array_length(jv_copy(journal));
 
     for (i = 0; i < n; i++) {
         jv rec AUTO_JV = jv_array_get(jv_copy(journal), i);
 
-        if (resume_step(a, rec, e) < 0)
-            return -1;
+        rc = resume_step(a, rec, e);
+        if (rc)
+            return rc;
     }
     if (sync_all(a, journal, e) < 0 || check_all(a, spec, e) < 0)
         return -1;
@@ -367,6 +369,8 @@ static void note_undo(struct journal *j, const struct err *why)
 
     json_sets(&rec, "t", "undo");
     json_sets(&rec, "why", why->msg);
+    if (why->code == FC_AGAIN)
+        json_set(&rec, "again", jv_true());
     journal_add(j, rec);
     if (journal_sync(j, &e) < 0)
         log_err(&e);
@@ -378,8 +382,16 @@ bool txn_undoing(jv journal, struct err *why)
     const char *text = json_str(rec, "why");
 
     if (jv_is_valid(rec))
-        err_set(why, FC_FAIL, "%s", text ? text : "");
+        err_set(why, json_bool(rec, "again", false) ? FC_AGAIN : FC_FAIL, "%s", text ? text : "");
     return jv_is_valid(rec);
+}
+
+static enum txn_result abandon(const struct agent *a, jv journal, struct journal *j, struct err *why)
+{
+    if (!j->doubtful)
+        note_undo(j, why);
+    journal_close(j);
+    return give_up(a, journal, j, why);
 }
 
 enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e)
@@ -390,8 +402,17 @@ enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct er
     if (journal_reopen(a->data_fd, &j, e) < 0)
         return TXN_STUCK;
     rc = resume(a, journal, spec, &j, e);
-    if (rc < 0 && !j.doubtful)
-        note_undo(&j, e);
+    if (rc) {
+        e->code = rc > 0 ? FC_AGAIN : FC_FAIL;
+        return abandon(a, journal, &j, e);
+    }
     journal_close(&j);
-    return rc == 0 ? TXN_DONE : give_up(a, journal, &j, e);
+    return TXN_DONE;
+}
+
+enum txn_result txn_abandon(const struct agent *a, jv journal, struct err *why)
+{
+    struct journal j = {.fd = -1};
+
+    return journal_reopen(a->data_fd, &j, why) < 0 ? TXN_STUCK : abandon(a, journal, &j, why);
 }

@@ -54,7 +54,8 @@ struct controller { /* of what has no comment that allows it, none is NULL */
      * nothing. */
     int (*prepare)(const struct agent *a, struct step *s, struct err *e);
     int (*apply)(const struct agent *a, struct step *s, struct err *e);
-    /* After a reboot that a step of its own asked for: did it do what it was to do? NULL: none asks. */
+    /* After a reboot that a step of its own asked for: did it do what it was to do? FC_AGAIN: what was
+     * prepared for it got lost on the way, and is worth another try. NULL: none asks. */
     int (*booted)(const struct agent *a, jv rec, struct err *e);
     /* Makes durable what was done to the steps of its own among these records (an array). NULL:
      * it is by then. */
@@ -110,9 +111,13 @@ enum txn_boot {
     BOOT_OVER, /* it was: txn_resume */
 };
 enum txn_boot txn_boot(jv journal);
-/* What follows the reboot, to the commit: TXN_DONE, or as txn_run. */
+/* What follows the reboot, to the commit: TXN_DONE, or TXN_UNDONE or TXN_STUCK; with FC_AGAIN, what
+ * was undone is worth another try. */
 enum txn_result txn_resume(const struct agent *a, jv journal, jv spec, struct err *e);
-/* Was it decided, after a reboot, that all is to be undone? Then *why says the reason. */
+/* Undoes instead what the reboot was reached with, for this reason: TXN_UNDONE or TXN_STUCK. */
+enum txn_result txn_abandon(const struct agent *a, jv journal, struct err *why);
+/* Was it decided, after a reboot, that all is to be undone? Then *why says the reason, FC_AGAIN as
+ * txn_resume says it. */
 bool txn_undoing(jv journal, struct err *why);
 int txn_undo(const struct agent *a, jv journal, struct err *e);   /* then removes the journal */
 int txn_finish(const struct agent *a, jv journal, struct err *e); /* the journal stays */

@@ -106,11 +106,12 @@ static int failed(const struct agent *a, struct state *st, const char *why, bool
 }
 
 /* A version that ends the agent or the machine each time that it is tried is tried a few times only. */
-static int cut_short(const struct agent *a, struct state *st, jv journal, struct err *e)
+static int cut_short(const struct agent *a, struct state *st, jv journal, const char *how,
+    struct err *e)
 {
     jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0);
     const char *hash = json_str(begin, "sha256");
-    char why[64];
+    char why[ERR_LEN + 32];
 
     if (hash) { /* stored before the journal, which may be all that knows of it */
         st->desired.number = json_int(begin, "to", st->desired.number);
@@ -118,13 +119,27 @@ static int cut_short(const struct agent *a, struct state *st, jv journal, struct
     }
     if (++st->cut < CUT_MAX)
         return state_store(a->data_fd, st, e);
-    snprintf(why, sizeof why, "was cut short %d times", CUT_MAX);
+    snprintf(why, sizeof why, "%s %d times", how, CUT_MAX);
     failed(a, st, why, true, e);
     log_err(e);
     return 0;
 }
 
-/* The update, after the reboot that it asked for. What fails now is news, not the end of the run. */
+/* What was taken back after its reboot counts as failed, unless it is worth another try. That is news,
+ * not the end of the run. */
+static int undone(const struct agent *a, struct state *st, jv journal, struct err *why, struct err *e)
+{
+    if (!drift_owns(journal) && why->code == FC_AGAIN) {
+        log_warn("%s", why->msg);
+        return cut_short(a, st, journal, why->msg, e);
+    }
+    if (!drift_owns(journal))
+        failed(a, st, why->msg, true, why);
+    log_err(why);
+    return 0;
+}
+
+/* The update, after the reboot that it asked for. */
 static int resume(const struct agent *a, struct state *st, jv journal, struct err *e)
 {
     jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0), device AUTO_JV = jv_invalid();
@@ -133,6 +148,7 @@ static int resume(const struct agent *a, struct state *st, jv journal, struct er
     const struct version *v = repair ? &st->current : &st->desired;
     const char *hash = json_str(begin, "sha256");
     struct err why = {0};
+    enum txn_result r;
 
     log_info("going on with an update after its reboot");
     /* without the document nothing can be checked: that is an update that failed */
@@ -141,29 +157,47 @@ static int resume(const struct agent *a, struct state *st, jv journal, struct er
         spec = json_get(device, "spec");
     if (!jv_is_valid(spec)) {
         err_set(&why, FC_FAIL, "what was to be applied is lost");
-        if (txn_undo(a, journal, e) < 0)
-            return -1;
+        r = txn_abandon(a, journal, &why);
     } else
-        switch (txn_resume(a, journal, spec, &why)) {
-        case TXN_DONE:
-            if (journal_read(a->data_fd, &whole, e) < 0)
-                return -1;
-            return repair ? drift_finish(a, st, whole, e) : finish(a, st, whole, e);
-        case TXN_UNDONE:
-            break;
-        case TXN_REBOOT:
-        case TXN_NOT_BEGUN:
-        case TXN_STUCK:
-            *e = why;
+        r = txn_resume(a, journal, spec, &why);
+    switch (r) {
+    case TXN_DONE:
+        if (journal_read(a->data_fd, &whole, e) < 0)
             return -1;
-        }
-    if (!repair)
-        failed(a, st, why.msg, true, &why);
-    log_err(&why);
-    return 0;
+        return repair ? drift_finish(a, st, whole, e) : finish(a, st, whole, e);
+    case TXN_UNDONE:
+        return undone(a, st, journal, &why, e);
+    case TXN_REBOOT:
+    case TXN_NOT_BEGUN:
+    case TXN_STUCK:
+        break;
+    }
+    *e = why;
+    return -1;
 }
 
-int update_recover(const struct agent *a, struct state *st, struct err *e)
+/* The version is neither applied nor taken back until the reboot comes, from whomever: at first that
+ * takes its time, then somebody has to look. */
+static int overdue(const struct agent *a, struct state *st, const struct backoff *asked, struct err *e)
+{
+    const char *why = asked->message;
+    struct outcome old = st->outcome;
+    char text[ERR_LEN];
+
+    if (asked->failures < 2)
+        return 0;
+    snprintf(text, sizeof text, "%sversion %" PRId64 ": its reboot was asked for %" PRId64 " times and "
+        "did not come%s%.200s", asked->failures < REBOOTS_MAX ? "" : OS_FAILED, st->desired.number,
+        asked->failures, *why ? ": " : "", why);
+    if (strcmp(old.message, text) == 0)
+        return 0;
+    state_outcome(st, asked->failures < REBOOTS_MAX ? "Rebooting" : "Error", text);
+    log_warn("%s", text);
+    return state_store(a->data_fd, st, e);
+}
+
+int update_recover(const struct agent *a, struct state *st, const struct backoff *asked,
+    struct err *e)
 {
     jv journal AUTO_JV = jv_invalid();
     struct err why = {0};
@@ -181,8 +215,7 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
     switch (txn_boot(journal)) {
     case BOOT_DUE:
         log_info("an update waits for the reboot");
-        reboot_want();
-        return 0;
+        return !drift_owns(journal) && overdue(a, st, asked, e) < 0 ? -1 : 1;
     case BOOT_OVER:
         return resume(a, st, journal, e);
     case BOOT_NONE:
@@ -191,13 +224,9 @@ int update_recover(const struct agent *a, struct state *st, struct err *e)
     log_info("undoing an interrupted update");
     if (txn_undo(a, journal, e) < 0)
         return -1;
-    if (drift_owns(journal))
-        return 0;
-    if (!txn_undoing(journal, &why))
-        return cut_short(a, st, journal, e);
-    failed(a, st, why.msg, true, &why);
-    log_err(&why);
-    return 0;
+    if (txn_undoing(journal, &why))
+        return undone(a, st, journal, &why, e);
+    return drift_owns(journal) ? 0 : cut_short(a, st, journal, "was cut short", e);
 }
 
 int update_refuse(const struct agent *a, struct state *st, int64_t number, const char *why,

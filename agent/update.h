@@ -3,11 +3,14 @@
 #ifndef FC_AGENT_UPDATE_H
 #define FC_AGENT_UPDATE_H
 
+#include "pace.h"
 #include "state.h"
 
-/* Finishes or takes back what a killed run left, or goes on after a reboot. While reboot_wanted, nothing
- * else may be done to the device. */
-int update_recover(const struct agent *a, struct state *st, struct err *e);
+/* Finishes or takes back what a killed run left, or goes on after a reboot. 1: the reboot is to come yet;
+ * until then, and while reboot_wanted, nothing else may be done to the device. asked: how often it was
+ * asked for, which *st says when that was in vain. */
+int update_recover(const struct agent *a, struct state *st, const struct backoff *asked,
+    struct err *e);
 
 /* Stores a device document (its bytes) as the newest version received. */
 int update_store(const struct agent *a, struct state *st, int64_t number, const char *hash,

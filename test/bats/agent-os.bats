@@ -36,10 +36,11 @@ systemctl reboot" "$(calls d1)"
     same "Rebooting: version 3: rebooting into quay.io/org/os:2" "$(updating)"
     same 2 "$(version)"
     same two "$(cat d1/etc/a)"
-    # It did not come yet: it is asked for again, and nothing else is done meanwhile.
+    # It did not come yet: nothing else is done meanwhile.
     to quay.io/org/os:3 three
+    asked_until 1 3000
     expect 0 booted_agent d1
-    same "systemctl reboot" "$(calls d1)"
+    same "" "$(calls d1)"
     same two "$(cat d1/etc/a)"
 
     boot d1
@@ -97,6 +98,130 @@ systemctl reboot" "$(calls d1)"
     # It is not tried again.
     expect 0 booted_agent d1
     same "" "$(calls d1)"
+}
+
+# asked_until TIMES SECONDS: a reboot was asked for so often, and is to be again after so long.
+asked_until() {
+    jq -c --argjson times "$1" --argjson until "$(($(cut -d. -f1 /proc/uptime) + $2))" \
+        '.reboot += {failures: $times, until: $until}' d1/run/flightctl/pace.json >new
+    cp new d1/run/flightctl/pace.json
+}
+
+@test "a reboot that does not come is asked for ever more seldom, then no more, and that is told" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    booted_agent d1
+    calls d1 >/dev/null
+    same 1 "$(jq .reboot.failures d1/run/flightctl/pace.json)"
+    asked_until 1 0
+    expect 0 booted_agent d1
+    same "systemctl reboot" "$(calls d1)"
+    asked_until 2 3000
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+    same "Rebooting: version 3: its reboot was asked for 2 times and did not come" "$(updating)"
+    # What keeps it from being asked for is told, too.
+    printf '#!/bin/sh\necho "systemctl $*" >>/run/calls\necho Operation inhibited by \\"backup\\" >&2\nexit 1\n' \
+        >d1/usr/bin/systemctl
+    asked_until 2 0
+    expect 1 booted_agent d1
+    asked_until 3 3000
+    expect 0 booted_agent d1
+    same "Rebooting: version 3: its reboot was asked for 3 times and did not come: systemctl: ended with 1: Operation inhibited by \"backup\"" \
+        "$(updating)"
+    calls d1 >/dev/null
+    asked_until 10 0
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+    has "$(updating)" "Error: OSUpdateFailed: version 3: its reboot was asked for 10 times and did not come: "
+    before=$(whole_picture d1)
+    expect 0 booted_agent d1
+    same "$before" "$(whole_picture d1)"
+    # Somebody may ask, or do it: the update goes on.
+    fc-agent --root d1 kick
+    expect 1 booted_agent d1
+    same "systemctl reboot" "$(calls d1)"
+    boot d1
+    expect 0 booted_agent d1
+    same "Updated: version 3 is applied" "$(updating)"
+    no_temporaries d1
+}
+
+# cut_power NAME: it starts anew without having gone down in order, so that nothing staged was made the
+# next to boot.
+cut_power() {
+    rm -f "$T/$1/var/bootc/staged"
+    boot "$1"
+}
+
+@test "an image that a power cut took is staged again, a few times" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    booted_agent d1
+    calls d1 >/dev/null
+    cut_power d1
+    expect 0 booted_agent d1
+    has "$stderr" "OSUpdateFailed: quay.io/org/os:2 was lost between its staging and the boot"
+    same "bootc switch --retain quay.io/org/os:2
+systemctl reboot" "$(calls d1)"
+    same "Rebooting: version 3: rebooting into quay.io/org/os:2" "$(updating)"
+    # Killed as soon as it was noted that all is to be taken back: the same again.
+    cut_power d1
+    run unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" \
+        env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" strace -qq -o /dev/null -e trace=fdatasync \
+        -e inject=fdatasync:signal=KILL:when=1 fc-agent --root "$T/d1" --user _fc-agent
+    same 137 "$status"
+    grep -q '"again":true.*"t":"undo"' d1/var/lib/flightctl/journal
+    expect 0 booted_agent d1
+    same "bootc switch --retain quay.io/org/os:2
+systemctl reboot" "$(calls d1)"
+    same two "$(cat d1/etc/a)"
+    cut_power d1
+    expect 0 booted_agent d1
+    same "Error: OSUpdateFailed: version 3: quay.io/org/os:2 was lost between its staging and the boot 3 times" \
+        "$(updating)"
+    same "" "$(calls d1)"
+    same one "$(cat d1/etc/a)"
+    no_temporaries d1
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+    # What follows is a version like any other.
+    to quay.io/org/os:2 three
+    booted_agent d1
+    boot d1
+    expect 0 booted_agent d1
+    same "Updated: version 4 is applied" "$(updating)"
+}
+
+@test "a version that is lost when its boot comes is taken back, also by a run after a kill" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    to quay.io/org/os:2 two
+    booted_agent d1
+    boot d1
+    echo x >d1/var/lib/flightctl/desired.json
+    run unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" \
+        env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" strace -qq -o /dev/null -e trace=fdatasync \
+        -e inject=fdatasync:signal=KILL:when=1 fc-agent --root "$T/d1" --user _fc-agent
+    same 137 "$status"
+    [ ! -e d1/run/calls ] # it is noted first
+    grep -q '"t":"undo".*"why":"what was to be applied is lost"' d1/var/lib/flightctl/journal
+    expect 0 booted_agent d1
+    same "bootc rollback
+systemctl reboot" "$(calls d1)"
+    same one "$(cat d1/etc/a)"
+    same "Error: version 3: what was to be applied is lost" "$(updating)"
+    # The boot back is not forgotten, either.
+    asked_until 1 0
+    expect 0 booted_agent d1
+    same "systemctl reboot" "$(calls d1)"
+    boot d1
+    same quay.io/org/os:1 "$(running d1)"
+    expect 0 booted_agent d1
+    same "Error: version 3: what was to be applied is lost" "$(updating)"
+    no_temporaries d1
 }
 
 # Kills a run at the last fdatasync, that of the record of the reboot.
