@@ -43,9 +43,9 @@ False Error' "$(jq -r '.status.conditions[] | .status + " " + .reason' body)"
     same "GET PUT PUT" "$(cut -d' ' -f1 requests | xargs)"
 }
 
-# policy KEY SECONDS GRACE: members for `give` with a window that opens so many seconds from now.
+# policy KEY TIME GRACE: members for `give` with a window that opens then, each day.
 policy() {
-    jq -cn --arg key "$1" --arg at "$(date -u -d "+$2 seconds" '+%M %H * * *' | sed 's/^0*\([0-9]\)/\1/; s/ 0\([0-9]\)/ \1/')" \
+    jq -cn --arg key "$1" --arg at "$(date -u -d "@$2" '+%-M %-H * * *')" \
         --arg grace "$3" '{updatePolicy: {($key): {at: $at, timeZone: "UTC", startGraceDuration: $grace}}}'
 }
 
@@ -56,13 +56,15 @@ run_at() {
 }
 
 @test "a version waits for its download window, then for its update window" {
+    local opens=$(($(date +%s) + 7200))
+
     with_device d1
-    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule $opens 1h)"
     expect 0 run_agent d1
     has "$stderr" "fc-agent: version 2: waits for its update window, which opens at "
     [ ! -e d1/etc/a ]
     same "True ReadyToUpdate" "$(reported '.status.conditions[] | select(.type == "Updating") | .status + " " + .reason')"
-    has "$(updating)" "version 2: waits for its update window, which opens at $(date -u -d '+7200 seconds' '+%Y-%m-%dT%H:%M')"
+    has "$(updating)" "version 2: waits for its update window, which opens at $(date -u -d @$opens '+%Y-%m-%dT%H:%M')"
     same Updating "$(reported .status.updated.status)"
     # Nothing new is nothing to tell, and nothing to write.
     before=$(whole_picture d1) rv=$(reported .metadata.resourceVersion)
@@ -70,16 +72,16 @@ run_at() {
     same "" "$stderr"
     same "$before $rv" "$(whole_picture d1) $(reported .metadata.resourceVersion)"
     # A later version takes the place of one that waits.
-    give "$(files "$(file /etc/a 2)")" "$(policy downloadSchedule 7200 1h)"
+    give "$(files "$(file /etc/a 2)")" "$(policy downloadSchedule $opens 1h)"
     expect 0 run_agent d1
     has "$(updating)" "Preparing: version 3: waits for its download window, which opens at "
     expect 0 run_at +2.3h
     same 2 "$(cat d1/etc/a)"
     has "$(updating)" "Updated: version 3 is applied"
     # Opened, and closed again: it is the next day's. What waits is applied without the server.
-    give "$(files "$(file /etc/a 3)")" "$(policy updateSchedule 7200 1h)"
+    give "$(files "$(file /etc/a 3)")" "$(policy updateSchedule $opens 1h)"
     expect 0 run_at +4h
-    has "$stderr" "waits for its update window, which opens at $(date -u -d '+1 day +7200 seconds' '+%Y-%m-%dT%H:')"
+    has "$stderr" "waits for its update window, which opens at $(date -u -d @$((opens + 86400)) '+%Y-%m-%dT%H:%M')"
     same 2 "$(cat d1/etc/a)"
     # A clock that was never set opens nothing.
     run run_at '1970-01-01 00:00:30'
@@ -167,7 +169,7 @@ timed() {
 
 @test "a version that waits for its window is applied while the server is away" {
     with_device d1
-    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule $(($(date +%s) + 7200)) 1h)"
     expect 0 run_agent d1
     stop "$API_PID"
     expect 7 run_agent d1
@@ -268,7 +270,7 @@ timed() {
     expect 1 run_agent d1
     same "Online OutOfDate Unknown Unknown" "$(judged)"
     has "$(known d1 .status.updated.info)" ": version 2: /proc/x: "
-    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule 7200 1h)"
+    give "$(files "$(file /etc/a 1)")" "$(policy updateSchedule $(($(date +%s) + 7200)) 1h)"
     expect 0 run_agent d1
     same "Online Updating Unknown Unknown" "$(judged)"
     same "$(known d1 .status.updated.status)" "$(reported .status.updated.status)"

@@ -198,11 +198,9 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/ FC_C
     expect 0 fc-delete -y device/d1
     wait
     # Readers wait for nobody.
-    rm held
-    sqlite3 fc.db 'BEGIN IMMEDIATE' '.shell touch held; sleep 2' >/dev/null 2>&1 &
-    wait_for test -e held
-    expect 0 timeout 1 fc-select devices -o name
-    wait
+    store_hold 60
+    expect 0 timeout 20 fc-select devices -o name
+    store_release
 }
 
 @test "a store on a read-only file system says so" {

@@ -258,10 +258,10 @@ start_inetd() {
     same 401 "$(curl -sS -o /dev/null -w '%{http_code}' -H "Client-Cert: $cert" \
         --interface 127.0.0.3 "$API_URL/api/v1/devices")"
     WAIT_FOR=90 wait_for childless "$INETD"
-    # inetd's standard error is the connection: what is wrong here is not for strangers.
+    # inetd's standard error is the connection: what is wrong here is not for strangers. (It is wrong
+    # before a request could come.)
     mv "$FC_STATE/fc.db" away
     exec {fd}<>"/dev/tcp/127.0.0.1/$PLAIN_PORT"
-    printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
     same '' "$(timeout 20 cat <&"$fd")"
     exec {fd}>&-
 }

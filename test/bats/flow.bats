@@ -181,7 +181,7 @@ completed() { [ "$(rollout shops '"\(.version) \(.status)"')" = "v11 Completed" 
     store_release
     # The record is held: no change waits for it.
     seen_hold 60
-    spec x hello | timeout 2 fc-apply -f -
+    spec x hello | timeout 20 fc-apply -f -
     store_release
 }
 

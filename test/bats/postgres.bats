@@ -83,7 +83,7 @@ listening() {
     store_hold 60
     same 2 "$(count)"
     FC_STORE=${FC_STORE%b}a
-    devices 4 4 | timeout 5 fc-apply >/dev/null
+    devices 4 4 | timeout 20 fc-apply >/dev/null
     same 4 "$(count)"
     store_release
 }
@@ -182,7 +182,7 @@ whole() {
     devices 1 2000 >d.json
     for delay in 0.3 0.8 1.3; do
         timeout -s KILL "$delay" fc-apply d.json >/dev/null || :
-        devices 6000 6000 '{"alone": "yes"}' | timeout 5 fc-apply >/dev/null
+        devices 6000 6000 '{"alone": "yes"}' | timeout 20 fc-apply >/dev/null
         whole
     done
     fc-apply d.json >/dev/null
