@@ -213,10 +213,10 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=build-fuzz/%.o) $(if $(SQL),build-fuzz/gen/sql.o) \
 FUZZ_LIBS := $(LIBS_crypto) $(LIBS_yaml) $(LIBS_curl) $(LIBS_event) $(LIBS_pq) $(LIBS_cjose) \
 	$(LIBS_BASE)
 
-fuzz: $(FUZZERS:%=build-fuzz/%)
+fuzz: $(FUZZERS:%=build-fuzz/%) build-fuzz/modules/fc_yaml.so
 fuzz-run: $(FUZZERS:%=fuzz-run-%)
 
-fuzz-run-%: build-fuzz/%
+fuzz-run-%: build-fuzz/% build-fuzz/modules/fc_yaml.so
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $< -runs=0 -timeout=10 -rss_limit_mb=2048 test/fuzz/corpus/$*
 
 build-fuzz/libfc.a: $(FUZZ_OBJ)
@@ -234,6 +234,12 @@ build-fuzz/gen/%.o: $(BUILD)/gen/%.c
 $(FUZZERS:%=build-fuzz/%): build-fuzz/%: build-fuzz/test/fuzz/fuzz_%.o build-fuzz/libfc.a
 	@$(say) LD $@
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
+
+# Harnesses of what parses YAML load it as the agent does, and it is fuzzed as well.
+build-fuzz/modules/fc_yaml.so: build-fuzz/lib/base/yaml_module.o build-fuzz/libfc.a
+	@mkdir -p $(@D); $(say) LD $@
+	$(Q)$(FUZZ_CC) -shared -Wl,-Bsymbolic -fsanitize=fuzzer-no-link,address,undefined -o $@ $^ \
+		$(LIBS_yaml) $(LIBS_BASE)
 
 # --- measuring ----------------------------------------------------------------------------------
 
