@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# make [all|check|install|uninstall|account|completions|bench|bench-full|fuzz|fuzz-run|clean]
+# make [all|check|soak|install|uninstall|account|completions|bench|bench-full|fuzz|fuzz-run|clean]
 #      [SAN=1] [PREFIX=/usr/local] [DESTDIR=] [STRIP=strip] [V=1]
 # all          commands and modules, in build/ (build-san/ with SAN=1)
 # check        the tests with what is built; `sh test/run.sh` builds and runs everything
+# soak         an update of a device killed and failed at every call, with podman too: most of an hour
 # account      the system accounts of the agent's network half and the server, as install does
 # completions  share/completions anew, from what the commands print
 # bench        measures what is promised, of the store with 100000 devices; at most 5 minutes
@@ -78,7 +79,7 @@ PROGRAMS := $(COMMANDS:%=$(BUILD)/bin/%)
 MODULE_FILES := $(MODULES:%=$(BUILD)/bin/modules/fc_%.so)
 LIBFC := $(BUILD)/libfc.a
 
-.PHONY: FORCE all check install uninstall account clean bench bench-full fuzz fuzz-run completions
+.PHONY: FORCE all check soak install uninstall account clean bench bench-full fuzz fuzz-run completions
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -137,6 +138,13 @@ $(BUILD)/gen/calls.c: $(BUILD)/gen/calls
 
 check: all
 	sh test/run.sh -b $(BUILD)
+
+# As root, as the tests: podman of its own, and at FC_KILLS random points beside all calls.
+FC_KILLS ?= 40
+soak: all
+	$(Q)sh test/deps.sh run test >&2
+	$(Q)[ "$$(id -u)" != 0 ] || $(MAKE) -s account >&2
+	FC_SOAK=1 FC_KILLS=$(FC_KILLS) FC_BUILD=$(BUILD) bats -T test/bats/agent-crash.bats test/bats/agent-podman.bats
 
 # --- what is installed --------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ stand_ins() {
     local d=$T/$1
 
     [ -x /usr/bin/busybox ] || { echo "busybox is missing: apt-get install busybox-static"; return 1; }
-    mkdir -p "$d/bin" "$d/usr/bin" "$d/var/fake" "$d/tmp" "$d/run" "$d/etc"
+    mkdir -p "$d/bin" "$d/usr/bin" "$d/tmp" "$d/run" "$d/etc" \
+        "$d"/var/fake/{containers,volumes,images,units,active}
     cp /usr/bin/busybox "$d/bin/busybox"
     ln -sf busybox "$d/bin/sh"
     # Time limits that fit a test; 0s: what was started is looked at once.
@@ -20,7 +21,7 @@ application-timeout: 20s
 application-ready-timeout: 0s
 END
     cat >"$d/usr/bin/common" <<'END'
-name=${0##*/}
+name=${0##*/} PATH=/bin:/usr/bin
 echo "$name $*" >>/run/calls
 [ ! -e /run/fail ] || ! echo "$name $*" | busybox grep -q -f /run/fail || {
     [ ! -e /run/fail-once ] || busybox rm /run/fail /run/fail-once
@@ -32,7 +33,6 @@ echo "$name $*" >>/run/calls
     exec busybox sleep 1000
 }
 S=/var/fake
-busybox mkdir -p $S/containers $S/volumes $S/images $S/units $S/active
 id() { echo "$1" | busybox sha256sum | busybox cut -c 1-64; }
 # container NAME LABELS MORE
 container() { echo "{\"Id\":\"$(id "$1")\",\"Names\":[\"$1\"],\"State\":\"running\",\"ExitCode\":0,\"Restarts\":0,\"Labels\":{$2},\"x\":\"$3\"}" >$S/containers/"$(id "$1")"; }
@@ -45,7 +45,7 @@ case "$1 $2" in
     [ ! -e /run/garbage ] || { busybox cat /run/garbage; exit 0; }
     sep='['
     for f in $S/containers/*; do
-        [ ! -e "$f" ] || { echo "$sep"; busybox cat "$f"; sep=,; }
+        [ ! -e "$f" ] || { echo "$sep"; read -r line <"$f"; echo "$line"; sep=,; }
     done
     [ "$sep" = , ] || echo "["
     echo "]" ;;

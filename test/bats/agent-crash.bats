@@ -6,7 +6,7 @@
 #
 # A first run under strace tells which calls those are; then each has a run of its own, from a copy
 # of the same disk. With sanitizers, whose processes take many times as long to start, every 7th
-# call has one.
+# call has one; FC_SOAK (`make soak`) has all of them everywhere, with each error.
 
 load helpers
 load agent
@@ -15,52 +15,33 @@ load agent-apps
 setup() {
     fc_setup
     needs strace strace
-    if sanitized; then every=7; else every=1; fi
+    ! sanitized || seldom 7
     with_device d1
 }
 teardown() { fc_teardown; }
 
-# Between a call that only makes durable and the next one there is nothing that a kill could tell
-# from it; errors can.
-CALLS=write,pwrite64,writev,openat,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat
-CALLS+=,rmdir,symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,truncate,ftruncate
-CALLS+=,fallocate,utimensat,sendto,sendmsg
-SYNCS=fsync,fdatasync,sync_file_range,syncfs
-
-# changes <TRACE: "CALL N" for each N-th call of its name, in one process, that changes something:
-# opening a file to read it does not, nor does what is not there to be removed.
-changes() {
-    awk '{ process = ""; if (/^[0-9]+ /) { process = $1; sub(/^[0-9]+ +/, "") }
-            call = $0; sub(/\(.*/, "", call) }
-        call !~ /^[a-z0-9_]+$/ { next }
-        { n[process, call]++ }
-        (call != "openat" || /O_CREAT/) && !/ = -1 E/ { print call, n[process, call] }' | sort -u |
-        awk -v e="$every" 'NR % e == 0'
-}
-
 # again NAME: the disk as it was before.
 again() { rm -rf "${T:?}/$1" && cp -a "$T/base" "$T/$1"; }
 
-# files_of_device: what there is on d1, to content, mode and owner, without the agent's own.
-files_of_device() {
-    (
-        cd d1 || exit
-        find . \( -path ./run -o -path ./var/lib/flightctl \) -prune -o -printf '%P %y %m %U:%G %l\n'
-        find . \( -path ./run -o -path ./var/lib/flightctl \) -prune -o -type f -exec sha256sum {} +
-    ) | sort
-}
+# files_of_device: what there is on d1, to content, mode and owner, without the agent's own, and without
+# what podman has fetched.
+files_of_device() { things -path ./var/lib/flightctl -o -path ./var/fake/images; }
 
 # ended: the same with the agent's own state, but for times, the server's count of its writes, and
 # what stands in volatile files. That these are no more than usual is part of it.
 ended() {
+    things -false
+    find d1/run -printf '%P %y %m %U:%G\n' | sort
+}
+
+# things EXCEPT: one process each, since it is done thousands of times.
+things() {
     (
         cd d1 || exit
-        find . -printf '%P %y %m %U:%G %l\n'
-        find . -path ./run -prune -o -type f ! -path './var/lib/flightctl/*.json' -exec sha256sum {} +
-        cd var/lib/flightctl || exit
-        jq -c '[input_filename, del(.outcome.time, .reported, .metadata.resourceVersion,
-            (.current, .desired | objects.sha256))]' ./*.json
-    ) | sort
+        find . \( -path ./run -o -path ./bin -o "$@" \) -prune -o -printf '%P %y %m %U:%G %l\n' \
+            -type f -exec grep -aH '' {} +
+    ) | sed -E '/^\.\/var\/lib\/flightctl\/state\.json:/ s/"(time|reported|sha256)":"[^"]*"//g
+        /^\.\/var\/lib\/flightctl\/[a-z]+\.json:/ s/"resourceVersion":"[^"]*"//' | sort
 }
 
 # each_call: d1 is the disk before. Runs it to its end; then once for each call, killed there, and
@@ -120,32 +101,46 @@ furnish() {
     same "Updated: version 3 is applied" "$(updating)"
 }
 
-# versions_of_apps MEMBERS: version 2 and 3, each of three files, a quadlet and a container.
-versions_of_apps() {
+# versions_of_all: version 2 and 3, each of three files, a quadlet, a container and hooks, which note
+# what /etc/a says; so does a rule file that the device has.
+versions_of_all() {
+    local hooks
+
     stand_ins d1
+    mkdir -p d1/srv d1/etc/flightctl/hooks.d/afterupdating
+    echo 0 >d1/etc/a
+    cat >d1/etc/flightctl/hooks.d/afterupdating/note.yaml <<'END'
+- run: sh -c 'busybox cat ${Files} >/srv/rule'
+  if: [{path: /etc/a, op: [created, updated, removed]}]
+END
+    hooks=$(jq -cn 'def note: {command: ["sh", "-c", "busybox cat /etc/a >" + .]};
+        {hooks: {before: ["/run/before" | note], after: ["/srv/after" | note], onFailure: ["/srv/after" | note]}}')
     for i in 1 2; do
         give "$(files "$(file /etc/a "$i")" "$(file "/etc/$i/b" "$i")" "$(file /etc/c 0)")" "$(apps \
             "$(container_app web "quay.io/org/web:$i" "{\"envVars\":{\"N\":\"$i\"}}")" \
-            "$(inline_app quad quadlet q.container "$QUADLET# $i")")"
+            "$(inline_app quad quadlet q.container "$QUADLET# $i")" | jq -c ". + $hooks")"
         [ "$i" = 2 ] || run_agent d1
     done
 }
 
-@test "an update of files, a quadlet and a container, killed at each call" {
+@test "an update of files, a quadlet and a container, with hooks, killed at each call" {
     needs_root
-    versions_of_apps
+    versions_of_all
     each_call
     same "Updated: version 3 is applied" "$(updating)"
     has "$(state d1)" "q.service [Container] Image=localhost/box:1 # 2"
     has "$(state d1)" "N=2  quay.io/org/web:2"
+    # Who reads the files before an update, and after it, or back.
+    same "1 2 2" "$(cat d1/run/before) $(cat d1/srv/after) $(cat d1/srv/rule)"
 }
 
 @test "an application that does not start, and all goes back, killed at each call" {
     needs_root
-    versions_of_apps
+    versions_of_all
     state d1 >before
     echo '# 2' >d1/var/fake/bad
-    every=$((every * 3)) least=30
+    seldom 4
+    least=30
     each_call
     diff before <(state d1)
     same "Error: version 3: application quad: systemctl: ended with 1: q.service failed" "$(updating)"
@@ -215,39 +210,50 @@ END
     [ "$n" -ge 8 ]
 }
 
-# --- killed while it enrolls ----------------------------------------------------------------------
+# --- killed or failed by the kernel while it enrolls ------------------------------------------------
 
-# The calls of both halves of a request for enrollment; the disk before is base.
-enrollment_calls() {
-    traced -f -o trace -e "trace=$CALLS" 2>first || :
+# each_fault CHECK: base is the disk before. Once for each call of either half of a run, and again with
+# an error of some of them: that run, and CHECK, which is told the fault and the number of the try.
+each_fault() {
+    local call n fault faults number=0 try=0
+
+    again d1
+    traced -f -o trace -e "trace=$CALLS,$SYNCS" 2>first || :
     # Which of the two halves it is does not matter: each has its own count.
-    changes <trace
+    changes <trace >calls
+    [ "$(wc -l <calls)" -ge $((15 / every)) ]
+    while read -r call n; do
+        number=$((number + 1)) faults=
+        [[ ,$SYNCS, == *,$call,* ]] || faults=signal=KILL
+        if [ -n "${FC_SOAK:-}" ] || [ $((number % 4)) = 0 ]; then
+            for fault in $(errors_at $((number / 4))); do faults+=" error=$fault"; done
+        fi
+        for fault in $faults; do
+            try=$((try + 1))
+            again d1
+            sed -i "s/alias: .*/alias: new$try/" d1/etc/flightctl/conf.d/labels.yaml
+            run traced -f -o /dev/null -e "inject=$call:$fault:when=$n"
+            "$1" "$fault" $try || { echo "$call $n $fault: $output"; return 1; }
+        done
+    done <calls
 }
 
-@test "a device that is killed while it asks for enrollment asks once, by one name" {
+@test "a device that is killed, or has an error, while it asks for enrollment asks once, by one name" {
     make_agent new
     rm -r d1
     mv new d1
     cp -a d1 base
-    enrollment_calls >calls
-    [ "$(wc -l <calls)" -ge $((15 / every)) ]
-    n=0
-    while read -r call when; do
-        n=$((n + 1))
-        again d1
-        sed -i "s/alias: .*/alias: new$n/" d1/etc/flightctl/conf.d/labels.yaml
-        run traced -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
-        waits() { run_agent d1 2>second; [ $? -eq 7 ] && grep -q 'waiting for approval' second; }
-        wait_for waits
+    waits() { run_agent d1 2>second; [ $? -eq 7 ] && grep -q 'waiting for approval' second; }
+    asked() {
+        wait_for waits || return
         name=$(fc-select enrollmentrequests -o json |
-            jq -r --arg alias "new$n" 'select(.spec.labels.alias == $alias).metadata.name')
-        same "$(known d1 .device)" "$name" || { echo "$call $when"; return 1; }
-        run find d1 -name '.fc-*' -o -name '*.broken'
-        same "" "$output"
-    done <calls
+            jq -r --arg alias "new$2" 'select(.spec.labels.alias == $alias).metadata.name')
+        same "$(known d1 .device)" "$name" && no_temporaries d1
+    }
+    each_fault asked
 }
 
-@test "a device that is killed while it takes its certificate is enrolled by the next run" {
+@test "a device that is killed, or has an error, while it takes its certificate is enrolled by the next run" {
     make_agent new
     rm -r d1
     mv new d1
@@ -256,57 +262,84 @@ enrollment_calls() {
     fc-enroll approve "$DEVICE"
     give "$(files "$(file /etc/a 1)")"
     cp -a d1 base
-    enrollment_calls >calls
+    run_agent d1
     # Certificates are signed once: the same one comes each time.
-    ended >want
-    [ "$(wc -l <calls)" -ge $((20 / every)) ]
-    while read -r call when; do
-        again d1
-        run traced -f -o /dev/null -e "inject=$call:signal=KILL:when=$when"
-        wait_for run_agent d1
-        ended >got
-        diff -u want got || { echo "$call $when"; return 1; }
-    done <calls
+    ended | grep -v 'alias: ' >want
+    enrolled() {
+        wait_for run_agent d1 || return
+        # A version may fail by an error, which is not told again.
+        if [ "$1" != signal=KILL ] && [ ! -e d1/etc/a ]; then
+            same "$DEVICE true" "$(known d1 '"\(.device) \(.enrolled)"')" && no_temporaries d1
+            return
+        fi
+        ended | grep -v 'alias: ' >got
+        diff -u want got
+    }
+    each_fault enrolled
 }
 
 # --- failed by the kernel ---------------------------------------------------------------------------
 
-@test "an error at each call ends in the old state or the new one, and the next run knows which" {
-    furnish
-    every=$((every * 2)) # there are many, and each has less to say
+# each_error: d1 is the disk before. Runs it to its end; then once for each call, which fails, and again.
+# By then the device is as it was, or as it is to be, and the agent knows which.
+each_error() {
+    local call n error number=0 runs=0 seen=
+
+    rm -rf base
     cp -a d1 base
     files_of_device >old
     traced -o trace -e "trace=$CALLS,$SYNCS"
     files_of_device >new
     changes <trace >calls
-    seen=
     while read -r call n; do
-        # What is said on stderr may be lost.
-        again d1
-        run traced -o /dev/null -e "inject=$call:error=EIO:when=$n"
-        first=$status:$output
-        case $status in 0 | 1 | 7) ;; *) echo "$call $n: $first"; return 1 ;; esac
-        files_of_device >between
-        if ! cmp -s between old && ! cmp -s between new && [ ! -e d1/var/lib/flightctl/journal ]; then
-            echo "$call $n: $first"
-            diff -u old between
-            return 1
-        fi
-        run run_agent d1
-        files_of_device >after
-        versions=$(jq -r '"\(.current.version) \(.desired.version) \(.failed)"' d1/var/lib/flightctl/state.json)
-        if cmp -s after new && [ "$status $versions" = "0 3 3 0" ]; then
-            seen+=n
-        elif cmp -s after old && [ "$status $versions" = "0 2 3 3" ]; then
-            seen+=o
-        else
-            echo "$call $n: $first, then $status: $output $versions"
-            diff -u new after
-            return 1
-        fi
-        [ -z "$(find d1 -name '.fc-*' -o -name journal -o -name '*.broken')" ] ||
-            { echo "$call $n: $first"; find d1; return 1; }
+        number=$((number + 1))
+        for error in $(errors_at $number); do
+            again d1
+            one_error "$call:error=$error:when=$n" || { echo "$call $n $error: $first"; return 1; }
+            runs=$((runs + 1))
+        done
     done <calls
-    # Both happen.
-    [[ $seen == *n* && $seen == *o* ]]
+    echo "$runs runs: $seen"
+    # Of many, both happen.
+    [[ $runs -lt 12 || ($seen == *n* && $seen == *o*) ]]
+}
+
+one_error() {
+    local versions
+
+    # What is said on stderr may be lost.
+    run traced -o /dev/null -e "inject=$1"
+    first=$status:$output
+    case $status in 0 | 1 | 5 | 7) ;; *) return 1 ;; esac
+    files_of_device >between
+    if ! cmp -s between old && ! cmp -s between new && [ ! -e d1/var/lib/flightctl/journal ]; then
+        diff -u old between
+        return 1
+    fi
+    run run_agent d1
+    files_of_device >after
+    versions=$(jq -r '"\(.current.version) \(.desired.version) \(.failed)"' d1/var/lib/flightctl/state.json)
+    if cmp -s after new && [ "$status $versions" = "0 3 3 0" ]; then
+        seen+=n
+    elif cmp -s after old && [ "$status $versions" = "0 2 3 3" ]; then
+        seen+=o
+    else
+        echo "then $status: $output $versions"
+        diff -u new after
+        return 1
+    fi
+    no_temporaries d1
+}
+
+@test "an error at each call ends in the old state or the new one, and the next run knows which" {
+    furnish
+    seldom 2 # there are many, and each has less to say
+    each_error
+}
+
+@test "an error at each call of an update of files, applications and hooks" {
+    needs_root
+    versions_of_all
+    seldom 5
+    each_error
 }

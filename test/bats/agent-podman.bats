@@ -35,7 +35,7 @@ setup() {
     needs_root
     needs podman podman && needs podman-compose podman-compose && needs crun crun &&
         needs slirp4netns slirp4netns && needs newuidmap uidmap || return
-    needs busybox busybox-static
+    needs busybox busybox-static && needs strace strace
     mkdir -p "$T/bin" "$T/tree/bin" "$T/tree/conf" "$T/over" "$T/dev/etc/flightctl" "$T/units"
     # What podman wants to know: storage of the test's own. Where limits cannot be raised they are given,
     # and where there is no whole cgroup v2, containers go without.
@@ -126,50 +126,93 @@ as_bob() {
         env -C / XDG_RUNTIME_DIR=/run/user/4321 "$@"
 }
 
-# killed SECONDS: a run that is killed after a while, if it is still under way.
-killed() {
-    local pid
+# cut_short time SECONDS | FAULT CALL N: a run that is killed after a while, if it is still under way, or
+# one whose N-th call kills it, or fails.
+cut_short() {
+    local agent=(fc-agent --user _fc-agent) pid
 
     # a process that becomes the agent; its other half ends by itself
+    [ "$1" = time ] || agent=(strace -qq -o /dev/null -e "inject=$2:$1:when=$3" "${agent[@]}")
     nsenter --mount --net --target "$NS" --wd="$T" -- env PATH="$T/bin:$PATH" \
-        fc-agent --user _fc-agent >/dev/null 2>&1 3>&- 4>&- &
+        ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" "${agent[@]}" >first 2>&1 3>&- 4>&- &
     pid=$!
-    sleep "$1"
-    ! kill -KILL "$pid" 2>/dev/null || killed=$((killed + 1))
-    wait "$pid" || :
+    if [ "$1" = time ]; then
+        sleep "$2"
+        kill -KILL "$pid" 2>/dev/null || :
+    fi
+    status=0
+    wait "$pid" || status=$?
+    [ "$status" != 137 ] || killed=$((killed + 1))
 }
 
-# At as many points as FC_KILLS says: few, since each takes seconds.
+# points: arguments of cut_short. As many points in time as FC_KILLS says: few, since each takes
+# seconds. With FC_SOAK each call that changes something, too, as the file trace has them.
+points() {
+    local n call at
+
+    for ((n = 0; n < ${FC_KILLS:-2}; n++)); do echo "time $((RANDOM % 3)).$((RANDOM % 10))"; done
+    [ -n "${FC_SOAK:-}" ] || return 0
+    changes <trace >calls
+    while read -r call at; do
+        echo "signal=KILL $call $at"
+        echo "error=$(errors_at 0 | cut -d' ' -f$((n++ % 3 + 1))) $call $at"
+    done <calls
+}
+
 @test "an update with podman that is killed is done, or taken back, by the next run" {
+    local old now next point hooks
+
+    mkdir -p "$T/dev/etc/flightctl/hooks.d/afterupdating"
+    cat >"$T/dev/etc/flightctl/hooks.d/afterupdating/note.yaml" <<'END'
+- run: sh -c 'cat ${Files} >/run/rule'
+  if: [{path: /etc/a, op: [created, updated, removed]}]
+END
+    hooks=$(jq -cn 'def note: {command: ["sh", "-c", "cat /etc/a >/run/after"]};
+        {hooks: {before: [{command: ["true"]}], after: [note], onFailure: [note]}}')
     for i in 1 2; do
         files "$(file /etc/a "$i")" "$(file "/etc/$i.b" "$i")" "$(file /etc/c "$i")" >"files.$i"
         apps "$(container_app web "localhost/box:$i" "{\"envVars\":{\"N\":\"$i\"}}")" \
             "$(inline_app proj compose compose.yaml "$COMPOSE" "{\"envVars\":{\"TAG\":\"$i\"}}")" \
-            "$(inline_app quad quadlet "q$i.container" "$QUADLET")" >"apps.$i"
+            "$(inline_app quad quadlet "q$i.container" "$QUADLET")" | jq -c ". + $hooks" >"apps.$i"
     done
-    now=1 killed=0
+    old=1 killed=0 failed=0 n=0
     give "$(cat files.1)" "$(cat apps.1)"
     expect 0 run_agent dev
-    for ((n = 0; n < ${FC_KILLS:-2}; n++)); do
-        next=$((3 - now))
+    if [ -n "${FC_SOAK:-}" ]; then
+        give "$(cat files.2)" "$(cat apps.2)"
+        inside strace -qq -o trace -e "trace=$CALLS,$SYNCS" fc-agent --user _fc-agent
+        old=2
+    fi
+    points >points
+    while read -r -a point; do
+        next=$((3 - old))
         give "$(cat files.$next)" "$(cat apps.$next)"
-        killed "$((RANDOM % 3)).$((RANDOM % 10))"
-        done_now() { run_agent dev 2>second; ! grep -q "another run is under way" second; }
+        cut_short "${point[@]}"
+        done_now() { run_agent dev --now 2>second; ! grep -q "another run is under way" second; }
         wait_for done_now
         now=$(inside cat /etc/a)
-        containers >got
-        diff - got <<END || { echo "after $n: $(cat second)"; return 1; }
-proj_a_1 localhost/box:$now running
-web localhost/box:$now running
+        about_now "$now" || { echo "after ${point[*]}: $(cat first); then: $(cat second)"; return 1; }
+        # Nothing was wrong with it, but for an error.
+        [[ $now = "$next" || ${point[0]} = error=* ]] || { echo "${point[*]}: $now"; return 1; }
+        [ "$now" = "$next" ] || failed=$((failed + 1))
+        old=$now n=$((n + 1))
+    done <points
+    echo "# of $n $killed were killed, and $failed failed their version" >&3
+}
+
+# about_now VERSION: all is as this version has it.
+about_now() {
+    containers >got
+    diff - got <<END || return
+proj_a_1 localhost/box:$1 running
+web localhost/box:$1 running
 END
-        same "N=$now" "$(inside cat /etc/flightctl/env/web.env)"
-        same "$now $now" "$(inside cat /etc/c) $(inside sh -c 'cat /etc/*.b')"
-        same "q$now.service" "$(ls "$T/units")"
-        same "$next" "$now" # nothing was wrong with it
-        run inside find /etc /run/flightctl /var/lib/flightctl -name '.fc-*' -o -name journal -o -name package
-        same "" "$output"
-    done
-    echo "$killed of $n were killed"
+    same "N=$1" "$(inside cat /etc/flightctl/env/web.env)" &&
+        same "$1 $1" "$(inside cat /etc/c) $(inside sh -c 'cat /etc/*.b')" &&
+        same "q$1.service" "$(ls "$T/units")" &&
+        same "$1 $1" "$(inside cat /run/after) $(inside cat /run/rule)" &&
+        same "" "$(inside find /etc /run/flightctl /var/lib/flightctl \
+            -name '.fc-*' -o -name journal -o -name package)"
 }
 
 @test "applications with podman: they come, change, fail and come back, drift, and go" {

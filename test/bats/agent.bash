@@ -65,6 +65,31 @@ traced() {
     # shellcheck disable=SC2086 # words
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 ${under:-} strace -qq "$@" fc-agent --root "$T/d1" $SPLIT
 }
+# The calls that change something. Between one that only makes durable and the next one there is
+# nothing that a kill could tell from it; errors can.
+CALLS=write,pwrite64,writev,openat,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat
+CALLS+=,rmdir,symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,truncate,ftruncate
+CALLS+=,fallocate,utimensat,sendto,sendmsg
+SYNCS=fsync,fdatasync,sync_file_range,syncfs
+# changes <TRACE: "CALL N" for each N-th call of its name, in one process, that changes something:
+# opening a file to read it does not, nor does what is not there to be removed. $every-th of them.
+every=1
+changes() {
+    awk '{ process = ""; if (/^[0-9]+ /) { process = $1; sub(/^[0-9]+ +/, "") }
+            call = $0; sub(/\(.*/, "", call) }
+        call !~ /^[a-z0-9_]+$/ { next }
+        { n[process, call]++ }
+        (call != "openat" || /O_CREAT|O_WRONLY|O_RDWR/) && !/ = -1 E/ { print call, n[process, call] }' | sort -u |
+        awk -v e="$every" 'NR % e == 0'
+}
+# seldom N: each N-th call is enough.
+seldom() { [ -n "${FC_SOAK:-}" ] || every=$((every * $1)); }
+# errors_at N: those that the N-th call of all fails with.
+errors_at() {
+    local all=(ENOSPC EIO EACCES)
+
+    if [ -n "${FC_SOAK:-}" ]; then echo "${all[*]}"; else echo "${all[$1 % 3]}"; fi
+}
 needs_root() { [ "$(id -u)" = 0 ] || { echo "needs root"; return 1; }; }
 
 # fake_api: a web server with fc-api's certificate that asks for one of the same authority. It
