@@ -362,7 +362,7 @@ static int finish(struct transfer *t, CURLcode rc, struct err *e)
     curl_easy_getinfo(t->h, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(t->h, CURLINFO_RETRY_AFTER, &after);
     r->status = (int)status;
-    r->retry_after = after > 0 && after < 86400 ? (int)after : 0;
+    r->retry_after = after < 0 ? 0 : after < CLIENT_RETRY_MAX ? (int)after : CLIENT_RETRY_MAX;
     snprintf(r->type, sizeof r->type, "%s", type ? type : "");
     snprintf(r->result, sizeof r->result, "%s", header_of(t, CLIENT_RESULT));
     return 0;

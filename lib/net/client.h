@@ -20,6 +20,7 @@ enum {
     CLIENT_HEAD_MAX = 64 << 10, /* bytes of an answer's headers */
     CLIENT_CONNECT_S = 10,      /* seconds for name, connection and TLS handshake */
     CLIENT_TIMEOUT_S = 60,      /* seconds for a whole request unless it says otherwise */
+    CLIENT_RETRY_MAX = 86400,   /* seconds that a server may ask to be left alone */
 };
 
 struct client_conf {      /* borrowed until client_close */
@@ -50,7 +51,7 @@ struct client_request {
 struct client_response {
     int status;      /* of HTTP */
     char type[128];  /* Content-Type, "" when there is none */
-    int retry_after; /* s; 0: the server did not say */
+    int retry_after; /* s, at most CLIENT_RETRY_MAX; 0: the server did not say */
     bool too_large;  /* more came than request.max: that is the error */
     char result[64]; /* header CLIENT_RESULT, "" when there is none */
     struct buf body; /* the caller frees */
