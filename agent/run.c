@@ -23,7 +23,7 @@
 int run_receive(struct run *r, struct msg *m, struct err *e)
 {
     if (proto_recv(r->sock, (r->a->wait + RUN_SLACK) * 1000, &r->keep, m, e) < 0) {
-        e->code = e->code == FC_NOTFOUND ? FC_FAIL : e->code;
+        e->code = e->code == FC_NOTFOUND || e->code == FC_INVALID ? FC_FAIL : e->code;
         r->away = *e;
         return -1;
     }
@@ -77,7 +77,7 @@ static int take_desired(struct run *r, const struct msg *m, jv *device, struct e
     json_canon(&canon, *device);
     if (canon.len != m->json_len || memcmp(canon.p, m->json, canon.len) != 0)
         return err_set(e, FC_FAIL, "version %" PRId64 ": not in canonical form", m->version);
-    if (spec_identify(*device, r->st.device, &version, e) < 0 || spec_check(*device, e) < 0)
+    if (spec_identify(*device, r->st.device, &version, e) < 0 || spec_check(*device, NULL, e) < 0)
         return -1;
     if (version != m->version)
         return err_set(e, FC_FAIL, "version %" PRId64 ": is %" PRId64, m->version, version);
@@ -223,10 +223,10 @@ static int with_or_without(struct run *r, int certs, struct err *e)
             poll->message);
     } else {
         rc = with_network(r, certs, e);
-        if (r->away.code)
-            pace_failed(&r->pace, poll, r->after, r->away.msg);
-        else
+        if (!r->away.code)
             pace_went_well(&r->pace, poll);
+        else if (r->away.code != FC_INVALID) /* that is the configuration: nobody was asked */
+            pace_failed(&r->pace, poll, r->after, r->away.msg);
     }
     if (rc < 0 && !r->worked && !r->a->dry && work(r, &own) < 0) {
         log_err(e);

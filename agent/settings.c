@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/doc.h"
@@ -102,6 +103,21 @@ static bool is_list(jv v)
             jv_free(item);
         }
     return good;
+}
+
+/* HTTPS to a host, as the client takes it; the host and port are looked at when they are used. */
+static int check_server(const char *source, const struct doc *d, const char *service,
+    struct err *e)
+{
+    char *path AUTO_FREE = xasprintf("%s.service.server", service);
+    const char *s = json_str(d->v, path);
+    char *skip AUTO_FREE = xasprintf("%s.service.insecureSkipVerify", service);
+
+    if (json_bool(d->v, skip, false))
+        return wrong(source, d, skip, "servers are always verified", e);
+    if (!s || !*s || (strncasecmp(s, "https://", 8) == 0 && s[8] && !s[strcspn(s, " \t\r\n@?#")]))
+        return 0;
+    return wrong(source, d, path, "must be https://HOST[:PORT][/PATH]", e);
 }
 
 static int check_type(const char *source, const struct doc *d, const struct key *k, struct err *e)
@@ -202,10 +218,9 @@ static int check(const char *source, const struct doc *d, struct err *e)
         return -1;
     if (duration_of(d->v, "system-info-timeout", 0) > INFO_TIMEOUT)
         return wrong(source, d, "system-info-timeout", "at most 2m", e);
-    if (json_bool(d->v, "enrollment-service.service.insecureSkipVerify", false) ||
-        json_bool(d->v, "management-service.service.insecureSkipVerify", false))
-        return err_set(e, FC_INVALID, "%s: insecureSkipVerify: servers are always verified",
-            source);
+    if (check_server(source, d, "enrollment-service", e) < 0 ||
+        check_server(source, d, "management-service", e) < 0)
+        return -1;
     warn_unknown(source, d, d->v, "");
     return 0;
 }

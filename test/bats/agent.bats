@@ -265,11 +265,18 @@ END
     change '/^    server:/d'; refused_config " enrollment-service.service.server: missing"
     change '/client-key-data/d'; refused_config " *needs client-certificate and client-key"
     change 's/\(client-key-data:\).*/\1 "?"/'; refused_config " *client-key-data: not base64"
-    change 's|^    server:.*|    server: http://localhost|'
-    expect 6 run_agent d1
-    has "$stderr" "must begin with https://"
+    line=$(sed -n '/^    server:/=' good | head -1)
+    for server in http://localhost "https://" localhost "https://a b" "https://me@localhost" "https://localhost?x"; do
+        change "s|^    server:.*|    server: $server|"
+        refused_config "$line: enrollment-service.service.server: must be https://HOST*"
+    done
+    # One that only looks like a server is not waited for, once it is mended.
+    change 's|^    server:.*|    server: https://localhost:99999|'
+    expect 6 fc-agent --root d1 --no-split
+    has "$stderr" "server https://localhost:99999: not a URL"
+    expect 6 fc-agent --root d1 --no-split
     change 's|^    server:.*|&\n    insecureSkipVerify: true|'
-    refused_config " insecureSkipVerify: servers are always verified"
+    refused_config "$((line + 1)): enrollment-service.service.insecureSkipVerify: servers are always verified"
     change 's/client-key-data:.*/client-key: none.key/'
     expect 3 run_agent d1
     has "$stderr" "client-key: $T/d1/etc/flightctl/none.key: No such file"
