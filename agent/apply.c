@@ -29,21 +29,21 @@ struct brought {
 static int read_brought(const char *file, struct state *st, struct brought *b, struct err *e)
 {
     struct docs docs = {0};
-    const char *name;
+    const char *name = NULL;
     int rc = docs_read(file, &docs, e);
 
     if (rc == 0 && docs.n != 1)
         rc = err_set(e, FC_INVALID, "%s: more than one document", docs.source);
-    if (rc == 0)
+    if (rc == 0) {
         b->device = jv_copy(docs.doc[0].v);
+        json_del(&b->device, "status");
+        name = st->device[0] ? st->device : json_str(b->device, "metadata.name");
+        rc = spec_identify(b->device, name ? name : "", &b->version, e) < 0 ?
+            err_wrap(e, "%s", docs.source) : spec_check(b->device, &docs, e);
+    }
     docs_free(&docs);
     if (rc < 0)
         return -1;
-    json_del(&b->device, "status");
-    name = st->device[0] ? st->device : json_str(b->device, "metadata.name");
-    if (spec_identify(b->device, name ? name : "", &b->version, e) < 0 ||
-        spec_check(b->device, e) < 0)
-        return err_wrap(e, "%s", file);
     if (name != st->device)
         snprintf(st->device, sizeof st->device, "%s", name);
     json_canon(&b->text, b->device);

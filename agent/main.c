@@ -98,6 +98,8 @@ int main(int argc, char **argv)
         opt_usage(&o, "--force goes with apply");
     if ((applies || strcmp(what, "run") == 0) && (a.format || a.filter) && !a.dry)
         opt_usage(&o, "a run prints nothing: -o and -q go with -n, status and plan");
+    if (a.dry && strcmp(what, "kick") == 0)
+        opt_usage(&o, "-n goes with run and apply");
     if (strcmp(what, "run") == 0)
         code = agent_run(&a, &e);
     else if (file) {

@@ -114,7 +114,7 @@ static int take_device(struct net *n, jv *device, struct err *e)
         return proto_send(n->sock, &m, e);
     json_del(device, "status");
     m = (struct msg){.type = MSG_REFUSED, .version = version};
-    if (spec_check(*device, &m.err) == 0) {
+    if (spec_check(*device, NULL, &m.err) == 0) {
         json_canon(&text, *device);
         m.type = MSG_DESIRED;
         m.json = text.p;

@@ -24,13 +24,14 @@ int spec_identify(jv device, const char *name, int64_t *version, struct err *e)
     return 0;
 }
 
-int spec_check(jv device, struct err *e)
+int spec_check(jv device, const struct docs *from, struct err *e)
 {
     struct violation v[1];
 
-    if (kind_validate(kind_by_id(KIND_DEVICE), device, 0, v, 1) > 0)
-        return err_set(e, FC_INVALID, "%s%s%s", v[0].path, *v[0].path ? ": " : "", v[0].what);
-    return 0;
+    if (kind_validate(kind_by_id(KIND_DEVICE), device, 0, v, 1) == 0)
+        return 0;
+    err_set(e, FC_INVALID, "%s%s%s", v[0].path, *v[0].path ? ": " : "", v[0].what);
+    return from ? err_wrap(e, "%s:%d", from->source, doc_line(&from->doc[0], v[0].path)) : -1;
 }
 
 static bool served(const char *member)

@@ -81,7 +81,7 @@ static struct share share(const struct opts *o, bool lasts)
         opt_usage(o, "--%s: give it as %s", o->opt->name, o->opt->arg);
     snprintf(percent, sizeof percent, "%.*s", colon ? (int)(colon - o->arg) : 15, o->arg);
     if (num_parse(percent, 0, 100, &n, o->opt->name, &e) < 0)
-        opt_usage(o, "%s", e.msg);
+        opt_usage(o, "--%s", e.msg);
     s.percent = (int)n;
     s.us = colon ? duration(o, colon + 1) : 0;
     return s;

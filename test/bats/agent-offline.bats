@@ -90,7 +90,9 @@ state() { agent status -q '"\(.currentVersion) \(.desiredVersion) \(.failedVersi
     refused 6 "other.json: metadata.annotations: no device-controller/renderedVersion" other.json
     jq -c '.metadata.annotations["device-controller/renderedVersion"] = "3" | .spec.config[0].inline[0].mode = "x"' \
         stick.json >other.json
-    refused 6 "other.json: spec.config[0].inline[0].mode: " other.json
+    refused 6 "other.json:1: spec.config[0].inline[0].mode: " other.json
+    jq . other.json >pretty.json
+    refused 6 "pretty.json:$(grep -n '"mode"' pretty.json | cut -d: -f1): spec.config[0].inline[0].mode: " pretty.json
     cat stick.json stick.json >other.json
     refused 6 "other.json: more than one document" other.json
     refused 6 "(stdin):1: " - <<<'{"kind'
@@ -98,6 +100,8 @@ state() { agent status -q '"\(.currentVersion) \(.desiredVersion) \(.failedVersi
     expect 2 agent apply
     expect 2 agent --force
     expect 2 agent status stick.json
+    expect 2 agent -n kick
+    [ ! -e d1/run/flightctl/kick ]
     expect 0 agent apply --force one.json
     same 1 "$(cat d1/etc/a)"
     same '"1 1 null Updated"' "$(state)"
