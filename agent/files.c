@@ -64,7 +64,7 @@ static int open_stage(const struct agent *a, jv rec)
     const char *at = json_str(rec, "at");
 
     if (at)
-        return place_open(a->root_fd, at, O_RDONLY | O_DIRECTORY, 0);
+        return place_folder(a->root_fd, at);
     errno = ENOENT;
     return -1;
 }
@@ -80,7 +80,7 @@ static int open_parent(const struct agent *a, jv rec, const char **name)
         return -1;
     }
     path_split(path, dir, name);
-    return place_open(a->root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
+    return place_folder(a->root_fd, dir);
 }
 
 /* Opens the folder where the old file is kept: its own, but for a file whose folder goes too. */
@@ -307,7 +307,7 @@ static int files_apply(const struct agent *a, struct step *s, struct err *e)
 
 static int sync_dir(const struct agent *a, const char *path, struct err *e)
 {
-    int fd AUTO_CLOSE = place_open(a->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
+    int fd AUTO_CLOSE = place_folder(a->root_fd, path);
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) /* not made yet, or gone again */
         return 0;
@@ -526,7 +526,7 @@ static int remove_dirs(const struct agent *a, jv rec, struct err *e)
         int fd AUTO_CLOSE = -1;
 
         path_split(jv_string_value(path), dir, &name);
-        fd = place_open(a->root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
+        fd = place_folder(a->root_fd, dir);
         if (fd < 0)
             continue;
         if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST &&

@@ -106,7 +106,8 @@ static bool below(const char *path, const char *dir)
 static int allowed(const struct agent *a, int fd, const char *path, const char *rest,
     struct err *e)
 {
-    static const char *const never[] = {"/proc", "/sys", "/dev", AGENT_RUN, AGENT_DATA};
+    static const char *const never[] = {"/proc", "/sys", "/dev", AGENT_RUN, AGENT_DATA,
+        AGENT_CONFIG, "/etc/flightctl/certs", "/usr/lib/flightctl"};
     char link[64], real[PATH_LEN * 2];
     const char *inside;
     size_t i, n = strlen(a->root_path);
@@ -137,9 +138,9 @@ static bool member(jv object, const char *key)
     return jv_is_valid(v);
 }
 
-static bool is_there(const struct agent *a, const char *path)
+static bool is_there(const struct agent *a, const char *path, int flags)
 {
-    int fd AUTO_CLOSE = place_open(a->root_fd, path, O_PATH | O_NOFOLLOW, 0);
+    int fd AUTO_CLOSE = place_open(a->root_fd, path, O_PATH | flags, 0);
 
     return fd >= 0;
 }
@@ -159,14 +160,15 @@ static int find_place(const struct scene *s, const char *path, char at[PATH_LEN]
     for (;;) {
         char *slash = strrchr(dir, '/');
 
-        fd = place_open(s->a->root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
+        fd = place_folder(s->a->root_fd, dir);
         if (fd >= 0)
             break;
         if (errno != ENOENT && !(errno == ENOTDIR && slash != dir))
             return err_errno(e, "%s: %s", path, dir);
-        if (errno == ENOTDIR && !member(s->leaving, dir) && is_there(s->a, dir))
-            return err_set(e, FC_CONFLICT, "%s: a file stands where the folder %s should be", path,
-                dir);
+        if (errno == ENOTDIR && !member(s->leaving, dir) && is_there(s->a, dir, O_NOFOLLOW))
+            return err_set(e, FC_CONFLICT, is_there(s->a, dir, O_DIRECTORY) ? "%s: %s is behind a "
+                "symbolic link of another user" : "%s: a file stands where the folder %s should be",
+                path, dir);
         if (slash == dir && !dir[1])
             return err_errno(e, "%s", path);
         missing = jv_array_append(missing, jv_string(dir));

@@ -20,6 +20,8 @@
 enum {
     RACE_RETRIES = 16, /* openat2 gives up with EAGAIN when something is renamed meanwhile */
     READ_CHUNK = 64 << 10,
+    TRAIL_MAX = 256, /* folders on the way to one that is behind a link */
+    LINKS_MAX = 40,  /* links on it, as the kernel follows them */
 };
 
 int place_root(const char *path, struct err *e)
@@ -29,12 +31,12 @@ int place_root(const char *path, struct err *e)
     return fd < 0 ? err_errno(e, "%s", path) : fd;
 }
 
-int place_open(int root, const char *path, int flags, mode_t mode)
+static int open_below(int root, const char *path, int flags, mode_t mode, uint64_t links)
 {
     struct open_how how = {
         .flags = (uint64_t)(flags | O_CLOEXEC),
         .mode = flags & O_CREAT ? mode : 0,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        .resolve = RESOLVE_IN_ROOT | links,
     };
     int i;
 
@@ -51,6 +53,107 @@ int place_open(int root, const char *path, int flags, mode_t mode)
     return -1;
 }
 
+int place_open(int root, const char *path, int flags, mode_t mode)
+{
+    return open_below(root, path, flags, mode, RESOLVE_NO_MAGICLINKS);
+}
+
+/* The folders from the root to where a walk is, so that ".." leads back. */
+struct trail {
+    int fd[TRAIL_MAX];
+    size_t n;
+    int links;       /* followed so far */
+    char rest[8192]; /* of the path */
+};
+
+static void go_back(struct trail *t, size_t to)
+{
+    while (t->n > to)
+        close(t->fd[--t->n]);
+}
+
+/* Puts where a link leads in front of the rest. */
+static int follow(struct trail *t, const char *name)
+{
+    int fd AUTO_CLOSE = openat(t->fd[t->n - 1], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char target[4096], rest[sizeof t->rest];
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    errno = ENOTDIR;
+    if (!S_ISLNK(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()))
+        return -1;
+    errno = ELOOP;
+    if (++t->links > LINKS_MAX)
+        return -1;
+    n = readlinkat(fd, "", target, sizeof target);
+    if (n < 0)
+        return -1;
+    if (*target == '/')
+        go_back(t, 1);
+    if ((size_t)snprintf(rest, sizeof rest, "%.*s/%s", (int)n, target, t->rest) >= sizeof rest) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(t->rest, rest, sizeof rest);
+    return 0;
+}
+
+/* One part of the way. 1: there is no more. */
+static int walk_on(struct trail *t)
+{
+    size_t skip = strspn(t->rest, "/"), n = strcspn(t->rest + skip, "/");
+    char name[256];
+    int fd;
+
+    if (!n)
+        return 1;
+    if (n >= sizeof name) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)n, t->rest + skip);
+    memmove(t->rest, t->rest + skip + n, strlen(t->rest + skip + n) + 1);
+    if (strcmp(name, "..") == 0)
+        go_back(t, t->n > 1 ? t->n - 1 : 1);
+    if (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
+        return 0;
+    fd = openat(t->fd[t->n - 1], name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOTDIR || errno == ELOOP ? follow(t, name) : -1;
+    if (t->n == TRAIL_MAX) {
+        close(fd);
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    t->fd[t->n++] = fd;
+    return 0;
+}
+
+int place_folder(int root, const char *path)
+{
+    int fd = open_below(root, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS), rc, saved;
+    struct trail t = {.n = 0};
+
+    if (fd >= 0 || errno != ELOOP)
+        return fd;
+    t.fd[0] = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    if (t.fd[0] < 0)
+        return -1;
+    t.n = 1;
+    rc = (size_t)snprintf(t.rest, sizeof t.rest, "%s", path) < sizeof t.rest ? 0 : -1;
+    errno = ENAMETOOLONG;
+    while (rc == 0)
+        rc = walk_on(&t);
+    fd = rc < 0 ? -1 : openat(t.fd[t.n - 1], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    saved = errno;
+    go_back(&t, 0);
+    errno = saved;
+    return fd;
+}
+
 /* One step of making a path: the folder NAME in dir. Its parent is made durable, since a rename
  * into a folder that is lost is lost with it. */
 static int make_one(int root, const char *path, mode_t mode)
@@ -60,7 +163,7 @@ static int make_one(int root, const char *path, mode_t mode)
     int fd AUTO_CLOSE = -1;
 
     snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 0, path);
-    fd = place_open(root, parent, O_RDONLY | O_DIRECTORY, 0);
+    fd = place_folder(root, parent);
     if (fd < 0)
         return -1;
     if (mkdirat(fd, slash ? slash + 1 : path, mode) < 0)
@@ -70,7 +173,7 @@ static int make_one(int root, const char *path, mode_t mode)
 
 int place_dir(int root, const char *path, bool make, mode_t mode, struct err *e)
 {
-    int fd = place_open(root, path, O_RDONLY | O_DIRECTORY, 0);
+    int fd = place_folder(root, path);
     char part[4096];
     const char *p = path;
 
@@ -86,7 +189,7 @@ int place_dir(int root, const char *path, bool make, mode_t mode, struct err *e)
         if (make_one(root, part, mode) < 0)
             return err_errno(e, "%s", part);
     }
-    fd = place_open(root, path, O_RDONLY | O_DIRECTORY, 0);
+    fd = place_folder(root, path);
     return fd < 0 ? err_errno(e, "%s", path) : fd;
 }
 

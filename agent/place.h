@@ -21,7 +21,12 @@ int place_root(const char *path, struct err *e);
 /* Opens a path below root (leading '/' or not). -1 with errno, without a message. */
 int place_open(int root, const char *path, int flags, mode_t mode);
 
-/* Opens a folder below root, making it and its parents (mode) if make is set. */
+/* Opens a folder below root as place_open does, but through no symbolic link that somebody else than
+ * root, or who runs this, has made: who owns a folder on the way must not choose where the agent
+ * writes. -1 with errno; such a link counts as no folder (ENOTDIR). */
+int place_folder(int root, const char *path);
+
+/* place_folder with a message, making the folder and its parents (mode) if make is set. */
 int place_dir(int root, const char *path, bool make, mode_t mode, struct err *e);
 
 /* Reads a regular file in folder dir whole. FC_NOTFOUND when it does not exist; a symbolic link

@@ -191,6 +191,27 @@ me() { [ "$(id -u)" = 0 ] && echo 0:0 || echo "$(id -u):$(id -g)"; }
         same "$was" "$(picture d1)"
     done
     same "$before" "$(find outside -printf '%p %i %C@ %s\n')"
+    # A user who owns a folder on the way does not choose where it leads.
+    if [ "$(id -u)" = 0 ]; then
+        mkdir $root/home $root/victim
+        chown 4321 $root/home
+        ln -s /victim $root/home/dot
+        give "$(files "$(file /home/dot/a 1)")"
+        apply
+        same 1 "$(cat $root/victim/a)"
+        chown -h 4321 $root/home/dot
+        was=$(picture d1)
+        for path in /home/dot/b /home/dot/new/b; do
+            give "$(files "$(file $path evil)" "$(file /home/dot/a 1)")"
+            expect 1 run_agent d1
+            has "$stderr" "is behind a symbolic link of another user"
+            same "$was" "$(picture d1)"
+        done
+        rm $root/home/dot
+        give '[]'
+        apply
+        same "a 1" "$(cd $root/victim && echo a "$(cat a)")"
+    fi
     give '[]'
     apply
     same "$T/outside/file" "$(readlink $root/etc/final)"
@@ -232,6 +253,10 @@ me() { [ "$(id -u)" = 0 ] && echo 0:0 || echo "$(id -u):$(id -g)"; }
     no "inline[1].path: belongs to the agent" /var/lib/flightctl/certs/agent.key
     no "/etc/state/flightctl/state.json: /var/lib/flightctl is not for managed files" \
         /etc/state/flightctl/state.json
+    ln -s flightctl $root/etc/agent
+    before=$(picture d1)
+    no "/etc/agent/config.yaml: /etc/flightctl/config.yaml is not for managed files" /etc/agent/config.yaml
+    no "/etc/agent/certs/ca.crt: /etc/flightctl/certs is not for managed files" /etc/agent/certs/ca.crt
     no '[1].path: must not contain ".."' /etc/../etc/x
     no '[1].path: must be an absolute path' etc/x
     no '[1].path: must name a file, not a folder' /etc/x/
