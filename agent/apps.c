@@ -60,13 +60,12 @@ static int wrap(jv rec, struct err *e)
 static int apps_apply(const struct agent *a, struct step *s, struct err *e)
 {
     jv app AUTO_JV = json_get(s->rec, "app");
-    const char *user = json_str(s->rec, "user");
     int rc = 0;
 
     if (apps_flag_set(a, APPS_UNTOUCHED, false, e) < 0)
         return -1;
     if (does(s->rec, "reload"))
-        return json_bool(s->rec, "back", false) ? 0 : app_reload(a, user ? user : "", e);
+        return json_bool(s->rec, "back", false) ? 0 : app_reload(a, s->rec, e);
     if (does(s->rec, "stop") || does(s->rec, "remove"))
         rc = app_down(a, app, does(s->rec, "remove"), e);
     else
@@ -77,13 +76,12 @@ static int apps_apply(const struct agent *a, struct step *s, struct err *e)
 static int apps_undo(const struct agent *a, jv rec, struct err *e)
 {
     jv app AUTO_JV = json_get(rec, "app");
-    const char *user = json_str(rec, "user");
     int rc;
 
     if (apps_flag(a, APPS_UNTOUCHED))
         return 0;
     if (does(rec, "reload"))
-        return json_bool(rec, "back", false) ? app_reload(a, user ? user : "", e) : 0;
+        return json_bool(rec, "back", false) ? app_reload(a, rec, e) : 0;
     if (does(rec, "start"))
         rc = app_down(a, app, true, e);
     else

@@ -20,7 +20,8 @@
  *   stop, remove  it goes down; taking it back brings it up again
  *   start         it comes up; taking it back brings it down
  *   restart       down and up
- *   reload        systemd reads the units of "user" anew; "back": only when it is taken back
+ *   reload        systemd, or that of "user", reads its units anew; "back": only when it is taken
+ *                 back
  *
  * apps.json, the registry: {"apps": [definitions, in the order of the spec], "images": those that
  * came for them, or for a version that failed, and were not removed yet, as apps_images gives them}.
@@ -42,6 +43,7 @@ enum {
     PACKAGE_MAX = 8 << 20,   /* bytes of an application's files that come in an image */
     PACKAGE_FILES = 1000,
     STOP_S = 10,             /* s that a container has to end by itself */
+    ACCOUNT_WAIT = 500,      /* times 20 ms that an account takes to linger */
 };
 
 /* --- the spec ------------------------------------------------------------------------------- */
@@ -128,7 +130,12 @@ int app_up(const struct agent *a, jv def, struct err *e);
 /* networks: also those that its quadlets name. */
 int app_down(const struct agent *a, jv def, bool networks, struct err *e);
 int app_restart(const struct agent *a, jv def, struct err *e);
-int app_reload(const struct agent *a, const char *user, struct err *e);
+/* Has systemd, or that of the account that def names, read its units anew. */
+int app_reload(const struct agent *a, jv def, struct err *e);
+/* Has its account what it needs to run something? Else nothing of it runs. */
+bool app_account_up(const struct agent *a, jv def);
+/* Sees to it that it has, and lingers. */
+int app_account(const struct agent *a, jv def, struct err *e);
 
 /* --- plan, registry, status ------------------------------------------------------------------ */
 

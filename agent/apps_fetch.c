@@ -455,7 +455,8 @@ int apps_prefetch(const struct agent *a, jv spec, struct err *e)
         jv old AUTO_JV = apps_find(known, json_str(def, "name"));
         char *where AUTO_FREE = apps_where(spec, i);
 
-        if (!(jv_is_valid(old) && apps_same(old, def, "hash")) && fetch_images(a, def, e) < 0)
+        if (!(jv_is_valid(old) && apps_same(old, def, "hash")) &&
+            (app_account(a, def, e) < 0 || fetch_images(a, def, e) < 0))
             return err_wrap(e, "%s", where);
     }
     return 0;

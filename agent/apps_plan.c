@@ -127,7 +127,7 @@ struct scene {
     const struct agent *a;
     struct plan *p;
     jv old, now;   /* definitions: of the registry, and of the spec */
-    jv reload;     /* accounts ("" for root) whose quadlets change, as members of an object */
+    jv reload;     /* accounts ("" for root) whose quadlets change: one of their definitions */
     struct plan up; /* steps of PHASE_APPS, which come behind a reload */
 };
 
@@ -157,7 +157,7 @@ static void add_reload(struct scene *s, jv def)
     const char *user = json_str(def, "user");
 
     if (is_quadlet(def))
-        json_set(&s->reload, user ? user : "", jv_true());
+        json_set(&s->reload, user ? user : "", jv_copy(def));
 }
 
 /* Does a step for the files (which are planned before) touch one of the application's? */
@@ -282,20 +282,29 @@ static void plan_now(struct scene *s)
 
 /* systemd reads the units anew between files and applications, and, where an update is taken back,
  * between them in the other direction. */
+static void add_reload_step(struct scene *s, jv def, bool back)
+{
+    const char *user = json_str(def, "user");
+    struct step *st = plan_add(s->p, &apps_controller, "reload", user ? user : "root");
+
+    st->phase = back ? PHASE_STOP : PHASE_APPS;
+    json_sets(&st->rec, "type", "quadlet");
+    if (user) {
+        json_sets(&st->rec, "user", user);
+        json_set(&st->rec, "uid", json_get(def, "uid"));
+        json_set(&st->rec, "gid", json_get(def, "gid"));
+    }
+    if (back)
+        json_set(&st->rec, "back", jv_true());
+}
+
 static void plan_reload(struct scene *s)
 {
-    jv_object_foreach(s->reload, user, yes) {
-        const char *name = *jv_string_value(user) ? jv_string_value(user) : "root";
-        struct step *back = plan_add(s->p, &apps_controller, "reload", name), *st;
-
-        back->phase = PHASE_STOP;
-        json_sets(&back->rec, "user", jv_string_value(user));
-        json_set(&back->rec, "back", jv_true());
-        st = plan_add(s->p, &apps_controller, "reload", name);
-        st->phase = PHASE_APPS;
-        json_sets(&st->rec, "user", jv_string_value(user));
+    jv_object_foreach(s->reload, user, def) {
+        add_reload_step(s, def, true);
+        add_reload_step(s, def, false);
         jv_free(user);
-        jv_free(yes);
+        jv_free(def);
     }
 }
 

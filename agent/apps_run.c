@@ -2,8 +2,10 @@
 /* Applications up and down, by podman, a compose tool and systemd. */
 #include "apps.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -86,32 +88,75 @@ int app_tool(const struct agent *a, jv def, const char *const *argv, int timeout
     return 0;
 }
 
-static int systemctl(const struct agent *a, const char *user, const char *verb, jv units,
-    struct err *e)
+/* The services of an account are those of its own systemd, which is reached by its folder in /run
+ * alone. */
+static int systemctl(const struct agent *a, jv def, const char *verb, jv units, struct err *e)
 {
-    char *machine AUTO_FREE = user ? xasprintf("%s@", user) : NULL;
     struct args v AUTO_ARGS = {0};
     int rc;
 
     add(&v, "systemctl");
-    if (user) {
+    if (json_str(def, "user"))
         add(&v, "--user");
-        add(&v, "-M");
-        add(&v, machine);
-    }
     add(&v, verb);
     if (jv_is_valid(units)) {
         add(&v, "--");
         add_all(&v, units);
     }
-    rc = tool_run(a, &(struct tool){.argv = v.argv, .timeout = app_limits(a).command}, NULL, e);
+    rc = app_tool(a, def, v.argv, app_limits(a).command, NULL, e);
     seen_forget(a);
     return rc;
 }
 
-int app_reload(const struct agent *a, const char *user, struct err *e)
+/* --- accounts ------------------------------------------------------------------------------- */
+
+static bool is_there(const struct agent *a, const char *path)
 {
-    return systemctl(a, *user ? user : NULL, "daemon-reload", jv_invalid(), e);
+    int fd AUTO_CLOSE = place_open(a->root_fd, path, O_PATH, 0);
+
+    return fd >= 0;
+}
+
+bool app_account_up(const struct agent *a, jv def)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/run/user/%lld%s", (long long)json_int(def, "uid", 65534),
+        is_type(def, "quadlet") ? "/systemd/private" : "");
+    return !json_has(def, "user") || is_there(a, path);
+}
+
+/* An account that lingers has a systemd of its own from the boot on, and a folder in /run for its
+ * containers, whether or not somebody is logged in. */
+int app_account(const struct agent *a, jv def, struct err *e)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    const char *user = json_str(def, "user");
+    const char *const linger[] = {"loginctl", "enable-linger", user, NULL};
+    char *file AUTO_FREE = NULL;
+    int i, rc;
+
+    if (!user)
+        return 0;
+    file = xasprintf("/var/lib/systemd/linger/%s", user);
+    if (is_there(a, file) && app_account_up(a, def))
+        return 0;
+    rc = tool_run(a, &(struct tool){.argv = linger, .timeout = app_limits(a).command}, NULL, e);
+    for (i = 0; rc == 0 && !app_account_up(a, def) && i < ACCOUNT_WAIT; i++)
+        nanosleep(&pause, NULL);
+    if (!app_account_up(a, def))
+        return rc < 0 ? err_wrap(e, "runAs: %s is not logged in, and cannot linger", user) :
+            err_set(e, FC_AGAIN, "runAs: the systemd of %s does not come up", user);
+    if (rc < 0)
+        log_warn("runAs: %s does not linger, what it runs ends with its sessions: %s", user,
+            e->msg);
+    return 0;
+}
+
+/* Units that nothing runs yet are read when it begins to. */
+int app_reload(const struct agent *a, jv def, struct err *e)
+{
+    return app_account_up(a, def) ? systemctl(a, def, "daemon-reload", jv_invalid(), e) : 0;
 }
 
 /* --- volumes -------------------------------------------------------------------------------- */
@@ -267,11 +312,13 @@ int app_up(const struct agent *a, jv def, struct err *e)
     struct app_seen s;
     int rc;
 
+    if (app_account(a, def, e) < 0)
+        return -1;
     if (is_type(def, "quadlet")) {
         jv start AUTO_JV = json_get(def, "start");
 
         return volumes_ensure(a, def, e) < 0 ||
-            systemctl(a, json_str(def, "user"), "start", start, e) < 0 ? -1 : 0;
+            systemctl(a, def, "start", start, e) < 0 ? -1 : 0;
     }
     seen_forget(a);
     rc = seen_app(a, def, &s, e);
@@ -353,7 +400,7 @@ int app_down(const struct agent *a, jv def, bool networks, struct err *e)
     if (is_type(def, "quadlet")) {
         jv units AUTO_JV = json_get(def, "units");
 
-        if (systemctl(a, json_str(def, "user"), "stop", units, e) < 0) {
+        if (app_account_up(a, def) && systemctl(a, def, "stop", units, e) < 0) {
             struct err none = {0};
 
             /* systemd does not know units that it never read, which is as good */
@@ -386,7 +433,7 @@ int app_restart(const struct agent *a, jv def, struct err *e)
     if (is_type(def, "quadlet")) {
         jv start AUTO_JV = json_get(def, "start");
 
-        return systemctl(a, json_str(def, "user"), "restart", start, e);
+        return systemctl(a, def, "restart", start, e);
     }
     return app_down(a, def, false, e) < 0 ? -1 : app_up(a, def, e);
 }

@@ -241,6 +241,10 @@ static int containers_of(const struct agent *a, jv def, jv *list, struct err *e)
         return had_no_answer(*list, e);
     if (jv_is_valid(*list))
         return 0;
+    if (!app_account_up(a, def)) {
+        *list = jv_array();
+        return 0;
+    }
     if (app_tool(a, def, argv, look_timeout(a), &out, e) < 0 ||
         seen_parse_ps(out.p ? out.p : "", out.len, list, e) < 0)
         return no_answer(&a->apps->containers, user, e);
@@ -289,7 +293,6 @@ static jv units_to_ask(const struct agent *a, jv def)
 static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
 {
     const char **argv, *user = json_str(def, "user");
-    char *machine AUTO_FREE = user ? xasprintf("%s@", user) : NULL;
     struct buf out AUTO_BUF = BUF_INIT;
     jv ask AUTO_JV = jv_invalid();
     int i, n, at = 0, rc;
@@ -300,16 +303,17 @@ static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
     if (jv_is_valid(*units) && has_all(*units, def))
         return 0;
     jv_free(*units);
+    *units = jv_object();
+    if (!app_account_up(a, def))
+        return 0;
+    jv_free(*units);
     *units = jv_invalid();
     ask = units_to_ask(a, def);
     n = jv_array_length(jv_copy(ask));
     argv = xcalloc((size_t)n + 8, sizeof *argv);
     argv[at++] = "systemctl";
-    if (user) {
+    if (user)
         argv[at++] = "--user";
-        argv[at++] = "-M";
-        argv[at++] = machine;
-    }
     argv[at++] = "show";
     argv[at++] = "--property=Id,LoadState,ActiveState,SubState,NRestarts,ExecMainStatus,"
         "ExecMainStartTimestampMonotonic";
@@ -319,7 +323,7 @@ static int units_of(const struct agent *a, jv def, jv *units, struct err *e)
 
         argv[at++] = jv_string_value(unit);
     }
-    rc = app_tool(a, jv_null(), argv, look_timeout(a), &out, e);
+    rc = app_tool(a, def, argv, look_timeout(a), &out, e);
     if (rc == 0)
         rc = seen_parse_units(out.p ? out.p : "", out.len, units, e);
     if (rc == 0)

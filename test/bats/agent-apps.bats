@@ -227,6 +227,11 @@ END
         "$(container_app w localhost/box:1 '{"envVars":{"A":"1\n2"}}')"
     refused 'spec.applications[1] (w): runAs: no user "nobody-here"' \
         "$(container_app w localhost/box:1 '{"runAs":"nobody-here"}')"
+    echo 'bob:x:1234:1234::/home/bob:/bin/sh' >>d1/etc/passwd
+    echo loginctl >d1/run/fail
+    refused 'spec.applications[1] (w): runAs: bob is not logged in, and cannot linger: loginctl: ended with 125: refused' \
+        "$(container_app w localhost/box:1 '{"runAs":"bob"}')"
+    rm d1/run/fail d1/run/calls
     refused "/etc/containers/systemd/q.container: stands twice in the spec" \
         "$(inline_app p quadlet q.container "$QUADLET")" "$(inline_app q quadlet q.container "$QUADLET")"
     refused "spec.applications[1] (w): quay.io/x/y:1: is not on the device, and pullPolicy is Never" \
@@ -253,8 +258,10 @@ END
     expect 0 run_agent d1
     same "1234:1234 600" "$(stat -c '%u:%g %a' d1/etc/flightctl/env/web.env)"
     has "$(cat d1/run/calls)" "setpriv --reuid 1234 --regid 1234 --init-groups --reset-env -- env XDG_RUNTIME_DIR=/run/user/1234 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1234/bus podman run --detach --name web"
-    has "$(cat d1/run/calls)" "systemctl --user -M bob@ daemon-reload"
-    has "$(cat d1/run/calls)" "systemctl --user -M bob@ start -- q.service"
+    as_bob=setpriv$(grep -m 1 -o ' --reuid.* DBUS[^ ]* ' d1/run/calls)
+    has "$(cat d1/run/calls)" "${as_bob}systemctl --user daemon-reload"
+    has "$(cat d1/run/calls)" "${as_bob}systemctl --user start -- q.service"
+    same "loginctl enable-linger bob" "$(grep loginctl d1/run/calls)"
     [ -e d1/etc/containers/systemd/users/1234/q.container ]
     same "bob Running bob Running null Running" "$(app web '"\(.runAs) \(.status)"') $(
         app quad '"\(.runAs) \(.status)"') $(app proj '"\(.runAs) \(.status)"')"
@@ -275,7 +282,7 @@ END
     hasnt "$(cat d1/run/calls)" podman-compose
     wait_for summary Error
     # After a boot everything is started once, then left alone again.
-    rm -r d1/run/flightctl
+    rm -r d1/run/flightctl d1/run/user
     ended 0
     expect 0 run_agent d1
     same "Running Running" "$(app web .status) $(app proj .status)"

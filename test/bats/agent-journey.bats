@@ -35,7 +35,7 @@ asked() { [ -n "$(inside fc-enroll list -o name)" ]; }
 
 # A generator and bootc, into $T/add. A boot makes what is staged, or was before, what runs.
 stand_ins_of_system() {
-    mkdir -p add/etc/systemd/system-generators add/etc/systemd/system.conf.d add/usr/local/bin add/etc/containers add/etc/bootc
+    mkdir -p add/etc/systemd/{system,user}-generators add/etc/systemd/system.conf.d add/usr/local/bin add/etc/containers add/etc/bootc
     cat >add/etc/systemd/system-generators/quadlet <<'END'
 #!/bin/sh
 for f in /etc/containers/systemd/*.container; do
@@ -66,7 +66,14 @@ case "$1 $2" in
 rollback*) : >queued; rm -f staged ;;
 esac
 END
-    chmod 755 add/etc/systemd/system-generators/quadlet add/usr/local/bin/bootc
+    # That of an account knows one kind of container.
+    cat >add/etc/systemd/user-generators/quadlet <<'END'
+#!/bin/sh
+for f in /etc/containers/systemd/users/"$(id -u)"/*.container; do
+    [ ! -e "$f" ] || printf '[Service]\nExecStart=/bin/sleep 1000\n' >"$1/$(basename "$f" .container).service"
+done
+END
+    chmod 755 add/etc/systemd/*-generators/quadlet add/usr/local/bin/bootc
     echo quay.io/org/os:1 >add/etc/bootc/booted
     : >add/etc/bootc/boot
     # The first process of a container heeds no TERM: a reboot is not to wait for it.
@@ -103,6 +110,7 @@ rebooted() { LEADER=$(leader) && [ "$LEADER" != "$before" ] && booted; }
         fc-sign enrollment --server https://localhost:7443 -o /etc/flightctl/config.yaml
         echo "application-ready-timeout: 10s" >/etc/flightctl/conf.d/apps.yaml
         systemctl --quiet enable --now fc-api-agent.socket
+        useradd -u 4321 bob
         mkdir -p /var/lib/tree/bin
         cp /bin/busybox /var/lib/tree/bin
         ln -s busybox /var/lib/tree/bin/sleep
@@ -123,14 +131,16 @@ rebooted() { LEADER=$(leader) && [ "$LEADER" != "$before" ] && booted; }
         give "$(files "$(file /etc/motd "$1")")" "$(apps \
             "$(container_app web localhost/box:1)" \
             "$(inline_app proj compose compose.yaml 'services: {a: {image: "localhost/box:1"}}')" \
-            "$(inline_app quad quadlet q.container $'[Container]\nImage=localhost/box:1\n')" | jq -c ". + ${2:-null}")"
+            "$(inline_app quad quadlet q.container $'[Container]\nImage=localhost/box:1\n')" \
+            "$(inline_app own quadlet own.container $'[Container]\nImage=own.image\n' '{"runAs":"bob"}')" | jq -c ". + ${2:-null}")"
     }
     all one
     inside fc-agent kick # the path unit starts a run
     applied() { [ "$(updating)" = "Updated: version $1 is applied" ]; }
     WAIT_FOR=60 wait_for applied 2
     same one "$(inside cat /etc/motd)"
-    for name in web proj quad; do same "$name Running" "$name $(app $name)"; done
+    for name in web proj quad own; do same "$name Running" "$name $(app $name)"; done
+    same bob "$(inside ps -o user= -C sleep | grep -v root)"
     same "systemd-q web" "$(inside podman ps --format '{{.Names}}' | grep -v proj | sort | xargs)"
 
     # An OS image, and the reboot into it.
@@ -144,7 +154,7 @@ rebooted() { LEADER=$(leader) && [ "$LEADER" != "$before" ] && booted; }
     same "Updated: version 3 is applied" "$(updating)"
     same "two quay.io/org/os:2" "$(inside cat /etc/motd) $(reported .status.os.image)"
     agent
-    for name in web proj quad; do same "$name Running" "$name $(app $name)"; done
+    for name in web proj quad own; do same "$name Running" "$name $(app $name)"; done
 
     # An update with an application that does not run takes everything back.
     give "$(files "$(file /etc/motd three)" "$(file /etc/more x)")" \
@@ -154,7 +164,7 @@ rebooted() { LEADER=$(leader) && [ "$LEADER" != "$before" ] && booted; }
     same two "$(inside cat /etc/motd)"
     not inside test -e /etc/more
     agent
-    for name in web proj quad; do same "$name Running" "$name $(app $name)"; done
+    for name in web proj quad own; do same "$name Running" "$name $(app $name)"; done
 
     # Drift is repaired; an alert is raised by what is used.
     inside sh -c 'echo mine >/etc/motd; podman rm -f -t 0 web' >/dev/null
