@@ -73,6 +73,9 @@ int decommission_tell(struct run *r, jv device, struct err *e)
         reason = o->reason;
     else if (strcmp(o->reason, "Completed") != 0) {
         log_info("this device is to be decommissioned (%s)", target);
+        if (state_updating(&r->st.outcome))
+            state_outcome(&r->st, "Canceled", "the update that waited is called off: the device is "
+                "decommissioned");
         if (tell(r, "Started", "The device is being decommissioned.", e) < 0)
             return -1;
         if (strcmp(target, "FactoryReset") == 0 && clear(r->a, &r->st, &why) < 0) {

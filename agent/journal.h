@@ -2,11 +2,11 @@
 /*
  * The journal of one update: JSON lines, each behind 16 hex digits of its SHA-256, appended and
  * made durable before what they announce is done. First {"t":"begin",...}, then a {"t":"step"} for
- * each thing that will change, then {"t":"commit"}. Where it takes a reboot, a {"t":"reboot"} with the
- * boot's id stands between, and the file is to be continued in another boot, unless an {"t":"undo"}
- * says that this was tried, why it failed, and whether another try may do better ("again"). A file
- * without a commit says that the update is to be undone, one with it that it is to be finished; no
- * file, that nothing is under way.
+ * each thing that will change, then {"t":"commit"}. Where it takes a reboot, a {"t":"reboot"} with
+ * the boot's id stands between, and the file is to be continued in another boot, unless an
+ * {"t":"undo"} says that this was tried, why it failed, and whether another try may do better
+ * ("again"). A file without a commit says that the update is to be undone, one with it that it is to
+ * be finished; no file, that nothing is under way.
  */
 #ifndef FC_AGENT_JOURNAL_H
 #define FC_AGENT_JOURNAL_H

@@ -20,8 +20,8 @@ struct pace {
     struct backoff poll;   /* of the server */
     struct backoff update; /* what a version needs */
     struct backoff drift;  /* its repair */
-    struct backoff reboot; /* that was asked for in this boot, and did not come: failures says how often;
-                            * message, what kept it from being asked for */
+    struct backoff reboot; /* that was asked for in this boot, and did not come: failures says how
+                            * often; message, what kept it from being asked for */
     int64_t reported;      /* uptime_s() of the last report; 0: none since boot */
     bool dirty;
 };

@@ -37,8 +37,8 @@ int run_report(struct run *r, struct err *e);
  * meanwhile. 1: it waits. */
 int run_update(struct run *r, jv device, struct err *e);
 
-/* What update_recover left is due a reboot, or was in an earlier run of this boot: is it to be asked for
- * again at the end of this one? */
+/* due: update_recover found a reboot that is to come yet. Such a one, or any that was asked for in
+ * this boot, is asked for again at the end of the run, when it is time. */
 void run_boots(struct run *r, bool due);
 /* Ends a run that came to rc and, if that is -1, e: asks for the reboot that is wanted, and notes it all
  * for `fc-agent status`. Returns rc, -1 when the reboot cannot be had. */

@@ -34,7 +34,8 @@ void state_outcome(struct state *st, const char *reason, const char *message)
 
 bool state_updating(const struct outcome *o)
 {
-    return o->reason[0] && strcmp(o->reason, "Updated") != 0 && strcmp(o->reason, "Error") != 0;
+    return o->reason[0] && strcmp(o->reason, "Updated") != 0 &&
+        strcmp(o->reason, "Canceled") != 0 && strcmp(o->reason, "Error") != 0;
 }
 
 static void copy(char *to, size_t size, const char *from)

@@ -18,7 +18,7 @@ struct version {
 };
 
 struct outcome { /* of the last update, as the condition Updating shows it */
-    char reason[64];    /* "" before the first; "Updated", "Error"; any other: under way */
+    char reason[64];    /* "" before the first; "Updated", "Canceled", "Error"; others: under way */
     char message[ERR_LEN];
     char time[32];      /* RFC 3339 */
 };

@@ -386,7 +386,8 @@ bool txn_undoing(jv journal, struct err *why)
     return jv_is_valid(rec);
 }
 
-static enum txn_result abandon(const struct agent *a, jv journal, struct journal *j, struct err *why)
+static enum txn_result abandon(const struct agent *a, jv journal, struct journal *j,
+    struct err *why)
 {
     if (!j->doubtful)
         note_undo(j, why);

@@ -54,8 +54,8 @@ struct controller { /* of what has no comment that allows it, none is NULL */
      * nothing. */
     int (*prepare)(const struct agent *a, struct step *s, struct err *e);
     int (*apply)(const struct agent *a, struct step *s, struct err *e);
-    /* After a reboot that a step of its own asked for: did it do what it was to do? FC_AGAIN: what was
-     * prepared for it got lost on the way, and is worth another try. NULL: none asks. */
+    /* After a reboot that a step of its own asked for: did it do what it was to do? FC_AGAIN: what
+     * was prepared for it got lost on the way, and is worth another try. NULL: none asks. */
     int (*booted)(const struct agent *a, jv rec, struct err *e);
     /* Makes durable what was done to the steps of its own among these records (an array). NULL:
      * it is by then. */

@@ -61,7 +61,8 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
     jv begin AUTO_JV = jv_array_get(jv_copy(journal), 0);
     const char *hash = json_str(begin, "sha256");
     int64_t to = json_int(begin, "to", 0);
-    char message[64];
+    bool canceled = json_bool(begin, "canceled", false);
+    char message[128];
     int rc;
 
     if (!hash || to <= 0)
@@ -71,7 +72,8 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
     rc = rotate(a, st, hash, e);
     if (rc < 0)
         return -1;
-    snprintf(message, sizeof message, "version %" PRId64 " is applied", to);
+    snprintf(message, sizeof message, "version %" PRId64 "%s", to, canceled ?
+        " is what runs already: the update that waited is called off" : " is applied");
     st->current.number = to;
     snprintf(st->current.hash, sizeof st->current.hash, "%s", rc ? "" : hash);
     if (rc) /* asked for anew */
@@ -80,7 +82,7 @@ static int finish(const struct agent *a, struct state *st, jv journal, struct er
         st->desired = st->current;
     st->failed = st->ready = st->cut = 0;
     st->drift[0] = '\0';
-    state_outcome(st, "Updated", message);
+    state_outcome(st, canceled ? "Canceled" : "Updated", message);
     if (state_store(a->data_fd, st, e) < 0)
         return -1;
     return journal_remove(a->data_fd, e);
@@ -105,7 +107,8 @@ static int failed(const struct agent *a, struct state *st, const char *why, bool
     return err_set(e, FC_FAIL, "%s", message);
 }
 
-/* A version that ends the agent or the machine each time that it is tried is tried a few times only. */
+/* A version that ends the agent or the machine each time that it is tried is tried a few times
+ * only. */
 static int cut_short(const struct agent *a, struct state *st, jv journal, const char *how,
     struct err *e)
 {
@@ -125,9 +128,10 @@ static int cut_short(const struct agent *a, struct state *st, jv journal, const 
     return 0;
 }
 
-/* What was taken back after its reboot counts as failed, unless it is worth another try. That is news,
- * not the end of the run. */
-static int undone(const struct agent *a, struct state *st, jv journal, struct err *why, struct err *e)
+/* What was taken back after its reboot counts as failed, unless it is worth another try. That is
+ * news, not the end of the run. */
+static int undone(const struct agent *a, struct state *st, jv journal, struct err *why,
+    struct err *e)
 {
     if (!drift_owns(journal) && why->code == FC_AGAIN) {
         log_warn("%s", why->msg);
@@ -176,9 +180,10 @@ static int resume(const struct agent *a, struct state *st, jv journal, struct er
     return -1;
 }
 
-/* The version is neither applied nor taken back until the reboot comes, from whomever: at first that
- * takes its time, then somebody has to look. */
-static int overdue(const struct agent *a, struct state *st, const struct backoff *asked, struct err *e)
+/* The version is neither applied nor taken back until the reboot comes, from whomever: at first
+ * that takes its time, then somebody has to look. */
+static int overdue(const struct agent *a, struct state *st, const struct backoff *asked,
+    struct err *e)
 {
     const char *why = asked->message;
     struct outcome old = st->outcome;
@@ -186,9 +191,9 @@ static int overdue(const struct agent *a, struct state *st, const struct backoff
 
     if (asked->failures < 2)
         return 0;
-    snprintf(text, sizeof text, "%sversion %" PRId64 ": its reboot was asked for %" PRId64 " times and "
-        "did not come%s%.200s", asked->failures < REBOOTS_MAX ? "" : OS_FAILED, st->desired.number,
-        asked->failures, *why ? ": " : "", why);
+    snprintf(text, sizeof text, "%sversion %" PRId64 ": its reboot was asked for %" PRId64 " times "
+        "and did not come%s%.200s", asked->failures < REBOOTS_MAX ? "" : OS_FAILED,
+        st->desired.number, asked->failures, *why ? ": " : "", why);
     if (strcmp(old.message, text) == 0)
         return 0;
     state_outcome(st, asked->failures < REBOOTS_MAX ? "Rebooting" : "Error", text);
@@ -295,6 +300,22 @@ static int make_ready(const struct agent *a, struct state *st, jv spec, struct e
     return wait_for(a, st, spec, &update_window, e);
 }
 
+/* Does a version ask for no more than what runs, and is all of it there? */
+static bool runs_already(const struct agent *a, const struct state *st, jv spec, struct plan *p)
+{
+    jv device AUTO_JV = jv_invalid(), now AUTO_JV = jv_invalid();
+    struct err e = {0};
+
+    if (!st->current.hash[0] ||
+        state_doc(a->data_fd, "current.json", &st->current, &device, &e) < 0)
+        return false;
+    now = json_get(device, "spec");
+    if (jv_equal(jv_copy(now), jv_copy(spec)) && plan_make(a, spec, p, &e) == 0 && p->n == 0)
+        return true;
+    plan_free(p);
+    return false;
+}
+
 /* What is not there yet may be there later: the version stays one to be applied. */
 static int retry(const struct agent *a, struct state *st, struct err *e)
 {
@@ -332,15 +353,20 @@ int update_apply(const struct agent *a, struct state *st, jv device, struct err 
     if (!jv_is_valid(spec))
         spec = jv_object();
     spec_warn(spec);
-    rc = make_ready(a, st, spec, e);
-    if (rc > 0 || (rc < 0 && e->code == FC_AGAIN)) {
-        jv_free(begin);
-        return rc > 0 ? rc : retry(a, st, e);
-    }
-    if (rc < 0 || plan_make(a, spec, &p, e) < 0) {
-        plan_free(&p);
-        jv_free(begin);
-        return failed(a, st, e->msg, true, e);
+    if (runs_already(a, st, spec, &p)) { /* nothing to fetch or to wait for */
+        if (state_updating(&st->outcome))
+            json_set(&begin, "canceled", jv_true());
+    } else {
+        rc = make_ready(a, st, spec, e);
+        if (rc > 0 || (rc < 0 && e->code == FC_AGAIN)) {
+            jv_free(begin);
+            return rc > 0 ? rc : retry(a, st, e);
+        }
+        if (rc < 0 || plan_make(a, spec, &p, e) < 0) {
+            plan_free(&p);
+            jv_free(begin);
+            return failed(a, st, e->msg, true, e);
+        }
     }
     time_format(now_us(), time);
     json_seti(&begin, "from", st->current.number);

@@ -6,9 +6,9 @@
 #include "pace.h"
 #include "state.h"
 
-/* Finishes or takes back what a killed run left, or goes on after a reboot. 1: the reboot is to come yet;
- * until then, and while reboot_wanted, nothing else may be done to the device. asked: how often it was
- * asked for, which *st says when that was in vain. */
+/* Finishes or takes back what a killed run left, or goes on after a reboot. 1: the reboot is to come
+ * yet; until then, and while reboot_wanted, nothing else may be done to the device. asked: how often
+ * it was asked for, which *st says when that was in vain. */
 int update_recover(const struct agent *a, struct state *st, const struct backoff *asked,
     struct err *e);
 

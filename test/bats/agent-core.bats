@@ -88,6 +88,12 @@ run_at() {
     same 2 "$(cat d1/etc/a)"
     expect 0 run_agent d1
     has "$(updating)" "ReadyToUpdate: version 4: "
+    # What runs already, with the same window, waits for nothing and calls off what does.
+    give "$(files "$(file /etc/a 2)")" "$(policy downloadSchedule $opens 1h)"
+    expect 0 run_agent d1
+    same "False Canceled" "$(reported '.status.conditions[] | select(.type == "Updating") | .status + " " + .reason')"
+    same "Canceled: version 5 is what runs already: the update that waited is called off" "$(updating)"
+    same "2 5 UpToDate" "$(cat d1/etc/a) $(reported '.status.config.renderedVersion + " " + .status.updated.status')"
 }
 
 # pace FILTER: of what the device remembers of its failures.

@@ -89,6 +89,17 @@ leaving() { reported '.status.lifecycle.status + " " + (.status.conditions[] | s
     same decommissioned "$(left)"
 }
 
+@test "an update that waits is called off" {
+    give "$(files "$(file /etc/a 2)")" "$(jq -cn --arg at "$(date -u -d '+2 hours' '+%-M %-H * * *')" \
+        '{updatePolicy: {updateSchedule: {at: $at, timeZone: "UTC", startGraceDuration: "1h"}}}')"
+    run_agent d1
+    has "$(updating)" "ReadyToUpdate: "
+    decommission Unenroll
+    expect 0 run_agent d1
+    same "Canceled: the update that waited is called off: the device is decommissioned" "$(updating)"
+    same 1 "$(cat d1/etc/a)"
+}
+
 @test "the key stays until the server knows; one that knows the device no more need not" {
     decommission Unenroll
     fake_api

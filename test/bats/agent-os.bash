@@ -4,6 +4,8 @@
 # It notes how it is called in run/calls and keeps in var/bootc which images are booted, staged and to
 # go back to; `bootc status --json` prints them in the shape that bootc documents. run/fail is a pattern
 # of calls that fail. A boot does with them what the boot loader does. systemctl is noted only.
+# With var/bootc/new it can keep what it downloads, until the next boot, without staging it for that
+# (bootc switch --download-only, --from-downloaded).
 
 bootc_stand_in() { # NAME IMAGE: the image that the device was installed from
     local d=$T/$1
@@ -25,8 +27,13 @@ S=/var/bootc
 entry() {
     [ -s "$S/$1" ] || { printf null; return; }
     image=$(busybox cat "$S/$1")
-    printf '{"image":{"image":{"image":"%s","transport":"registry"},"version":"1","timestamp":null,"imageDigest":"sha256:%s"},"incompatible":false,"pinned":false,"ostree":{"checksum":"0","deploySerial":0}}' \
-        "$image" "$(busybox sha256sum "$S/$1" | busybox cut -c 1-64)"
+    [ "$1" = staged ] && [ -e $S/kept ] && kept=true || kept=false
+    printf '{"image":{"image":{"image":"%s","transport":"registry"},"version":"1","timestamp":null,"imageDigest":"sha256:%s"},"incompatible":false,"pinned":false,"downloadOnly":%s,"ostree":{"checksum":"0","deploySerial":0}}' \
+        "$image" "$(busybox sha256sum "$S/$1" | busybox cut -c 1-64)" $kept
+}
+unknown() {
+    echo "error: unexpected argument '$1' found" >&2
+    exit 2
 }
 case "$1 $2" in
 "status --json")
@@ -39,7 +46,21 @@ case "$1 $2" in
     entry rollback
     [ -e $S/queued ] && queued=true || queued=false
     printf ',"rollbackQueued":%s,"type":"bootcHost"}}\n' $queued ;;
-"switch --retain") echo "$3" >$S/staged; busybox rm -f $S/queued ;;
+"switch --help")
+    echo "Target a new container image reference to boot"
+    [ ! -e $S/new ] || printf '      --download-only\n          Download and stage the update without applying it\n' ;;
+"switch --retain")
+    [ "$3" != --download-only ] || [ -e $S/new ] || unknown "$3"
+    [ "$3" != --download-only ] || { keep=1; shift; }
+    # What it is asked for is staged already, kept or not: it leaves that as it is.
+    [ "$3" != "$(busybox cat $S/staged 2>/dev/null)" ] || { echo "Image specification is unchanged."; exit 0; }
+    busybox rm -f $S/queued $S/kept
+    [ -z "$keep" ] || : >$S/kept
+    echo "$3" >$S/staged ;;
+"switch --from-downloaded")
+    [ -e $S/new ] || unknown "$2"
+    [ -s $S/staged ] || { echo "error: Switching: No staged deployment found" >&2; exit 1; }
+    busybox rm -f $S/kept ;;
 rollback*) [ -s $S/rollback ] || { echo "error: No rollback available" >&2; exit 1; }
     : >$S/queued; busybox rm -f $S/staged ;;
 *) echo "error: unrecognized subcommand '$1'" >&2; exit 2 ;;
@@ -58,6 +79,7 @@ END
 boot() {
     local s=$T/$1/var/bootc
 
+    [ ! -e "$s/kept" ] || rm "$s/kept" "$s/staged"
     if [ -s "$s/staged" ]; then
         mv "$s/booted" "$s/rollback"
         mv "$s/staged" "$s/booted"

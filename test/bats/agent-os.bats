@@ -81,6 +81,71 @@ systemctl reboot" "$(calls d1)"
     same one "$(cat d1/etc/a)"
 }
 
+# in_window IMAGE CONTENT: a version with this image, and a file, that waits for an update window.
+in_window() {
+    give "$(files "$(file /etc/a "$2")")" "$(jq -cn --arg i "$1" --arg at "$(date -u -d '+2 hours' '+%-M %-H * * *')" \
+        '{os: {image: $i}, updatePolicy: {updateSchedule: {at: $at, timeZone: "UTC", startGraceDuration: "1h"}}}')"
+}
+
+@test "an image is downloaded before its update window opens, by a bootc that can" {
+    to quay.io/org/os:1 one
+    booted_agent d1
+    : >d1/var/bootc/new
+    in_window quay.io/org/os:2 two
+    # What cannot be had now is tried again.
+    echo download-only >d1/run/fail
+    expect 7 booted_agent d1
+    same "Retrying: version 3: spec.os.image: bootc: ended with 1: error: Pulling: unauthorized" "$(updating)"
+    rm d1/run/fail
+    calls d1 >/dev/null
+    fc-agent --root d1 kick
+    expect 0 booted_agent d1
+    same "bootc switch --help
+bootc switch --retain --download-only quay.io/org/os:2" "$(calls d1)"
+    has "$(updating)" "ReadyToUpdate: version 3: waits for its update window"
+    same one "$(cat d1/etc/a)"
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+    # A reboot for another reason stays where it is, and what was kept is gone.
+    cp -a d1 kept
+    boot d1
+    expect 0 booted_agent d1
+    same quay.io/org/os:1 "$(running d1)"
+    to quay.io/org/os:2 three
+    expect 0 booted_agent d1
+    same "bootc switch --retain quay.io/org/os:2
+systemctl reboot" "$(calls d1)"
+    # Without one, nothing is downloaded again when the time has come.
+    rm -rf d1
+    mv kept d1
+    expect 0 booted_agent d1
+    same "bootc switch --from-downloaded
+systemctl reboot" "$(calls d1)"
+    boot d1
+    expect 0 booted_agent d1
+    same "quay.io/org/os:2 three" "$(running d1) $(cat d1/etc/a)"
+    same "Updated: version 4 is applied" "$(updating)"
+    # What is kept for a version that is called off is nothing to go back from.
+    in_window quay.io/org/os:3 four
+    expect 0 booted_agent d1
+    to quay.io/org/os:2 five
+    calls d1 >/dev/null
+    expect 0 booted_agent d1
+    same "" "$(calls d1)"
+    same "Updated: version 6 is applied" "$(updating)"
+    boot d1
+    same quay.io/org/os:2 "$(running d1)"
+    # A bootc that cannot downloads it with the switch.
+    rm d1/var/bootc/new
+    in_window quay.io/org/os:3 six
+    expect 0 booted_agent d1
+    same "bootc switch --help" "$(calls d1)"
+    to quay.io/org/os:3 seven
+    expect 0 booted_agent d1
+    same "bootc switch --retain quay.io/org/os:3
+systemctl reboot" "$(calls d1)"
+}
+
 @test "a boot that went back takes the whole version back" {
     to quay.io/org/os:1 one
     booted_agent d1
