@@ -29,15 +29,43 @@ static bool is_here(const struct agent *a, jv def, bool artifact, const char *im
         &e) == 0;
 }
 
-/* artifacts: the image may also be an artifact, which podman keeps apart. */
+/* Releases of podman before 5.5 cannot take files out of artifacts, and the oldest know none. */
+static bool too_old(const struct agent *a, jv def, char **version)
+{
+    const char *const argv[] = {"podman", "version", "--format", "{{.Client.Version}}", NULL};
+    struct buf out AUTO_BUF = BUF_INIT;
+    unsigned major, minor;
+
+    if (app_tool(a, def, argv, app_limits(a).command, &out, NULL) < 0)
+        return false;
+    *version = tool_last_line(out.p ? out.p : "", out.len, 32);
+    return sscanf(*version, "%3u.%3u", &major, &minor) == 2 &&
+        (major < 5 || (major == 5 && minor < 5));
+}
+
+/* What is no image may be an artifact, which podman keeps apart. e: why it is none. */
+static int artifact_pull(const struct agent *a, jv def, const char *image, struct err *e)
+{
+    const char *const pull[] = {"podman", "artifact", "pull", "--quiet", "--", image, NULL};
+    bool sure = strstr(e->msg, "on artifact with type") != NULL;
+    char *version AUTO_FREE = NULL;
+    struct err why = {0};
+
+    if (sure && too_old(a, def, &version))
+        return err_set(e, FC_INVALID, "is an artifact, and podman %s cannot take files out of one: "
+            "5.5 is the first that can", version);
+    if (app_tool(a, def, pull, app_limits(a).pull, NULL, &why) == 0)
+        return 0;
+    if (sure)
+        *e = why;
+    return -1;
+}
+
+/* artifacts: the image may also be an artifact. */
 static int image_ensure(const struct agent *a, jv def, const char *image, const char *policy,
     bool artifacts, struct err *e)
 {
     const char *const pull[] = {"podman", "pull", "--quiet", "--", image, NULL};
-    const char *const pull_artifact[] = {"podman", "artifact", "pull", "--quiet", "--", image,
-        NULL};
-    int limit = app_limits(a).pull;
-    struct err other = {0};
     char *text AUTO_FREE = xasprintf("image %s is fetched", image);
 
     if (strcmp(policy, "Always") != 0) {
@@ -47,10 +75,8 @@ static int image_ensure(const struct agent *a, jv def, const char *image, const 
             return err_set(e, FC_FAIL, "%s: is not on the device, and pullPolicy is Never", image);
     }
     progress_say(a, "Preparing", text);
-    if (app_tool(a, def, pull, limit, NULL, e) == 0)
-        return 0;
-    if (artifacts && e->code == FC_FAIL &&
-        app_tool(a, def, pull_artifact, limit, NULL, &other) == 0)
+    if (app_tool(a, def, pull, app_limits(a).pull, NULL, e) == 0 ||
+        (artifacts && e->code == FC_FAIL && artifact_pull(a, def, image, e) == 0))
         return 0;
     if (e->code == FC_FAIL) /* the registry, or the way to it: another time it may come */
         e->code = FC_AGAIN;
@@ -259,7 +285,7 @@ static int unpack(const struct agent *a, int work, const char *dir, struct err *
         for (i = 0; rc == 0 && i < LEN(endings); i++) {
             size_t n = strlen(ent->d_name), m = strlen(endings[i]);
             char *path AUTO_FREE = xasprintf("%s/%s", dir, ent->d_name);
-            const char *const argv[] = {"tar", "-x", "-f", path, "-C", dir, NULL};
+            const char *const argv[] = {"tar", i ? "-xzf" : "-xf", path, "-C", dir, NULL};
 
             if (n <= m || strcmp(ent->d_name + n - m, endings[i]) != 0)
                 continue;

@@ -127,6 +127,31 @@ END
     expect 0 run_agent d1
     same "" "$(cat d1/run/calls)"
     no_temporaries d1
+
+    # Artifacts bring files, also in archives, and fill volumes.
+    echo 5.5.0 >d1/var/fake/version
+    mkdir d1/var/fake/artifact
+    echo "$COMPOSE" >d1/var/fake/artifact/compose.yaml
+    echo more >more
+    tar -czf d1/var/fake/artifact/rest.tgz more
+    ln -s busybox d1/bin/tar
+    give '[]' "$(apps '{"name":"proj","appType":"compose","image":"quay.io/org/art:1"}' \
+        "$(container_app web localhost/box:1 '{"volumes":[{"name":"v","mount":{"path":"/v"},"image":{"reference":"quay.io/org/art:2"}}]}')")"
+    : >d1/run/calls
+    expect 0 run_agent d1
+    grep -E '^podman (pull|artifact) .*art:' d1/run/calls >got
+    diff - got <<'END'
+podman artifact inspect -- quay.io/org/art:1
+podman pull --quiet -- quay.io/org/art:1
+podman artifact pull --quiet -- quay.io/org/art:1
+podman artifact extract -- quay.io/org/art:1 /run/flightctl/package
+podman artifact inspect -- quay.io/org/art:2
+podman pull --quiet -- quay.io/org/art:2
+podman artifact pull --quiet -- quay.io/org/art:2
+podman artifact extract -- quay.io/org/art:2 /var/fake/mount/web-v
+END
+    same "compose.yaml more" "$(ls d1/etc/flightctl/compose/proj | xargs)"
+    same "compose.yaml rest.tgz" "$(ls d1/var/fake/mount/web-v | xargs)"
 }
 
 @test "an update that fails brings back what ran, and leaves alone what it had not touched" {
@@ -237,7 +262,10 @@ END
     refused "spec.applications[1] (w): quay.io/x/y:1: is not on the device, and pullPolicy is Never" \
         "$(container_app w localhost/box:1 '{"volumes":[{"name":"v","mount":{"path":"/v"},
             "image":{"reference":"quay.io/x/y:1","pullPolicy":"Never"}}]}')"
-    same "" "$(changes)"
+    echo 4.3.1 >d1/var/fake/version
+    refused "spec.applications[1] (p): quay.io/org/art:1: is an artifact, and podman 4.3.1 cannot take files out of one: 5.5 is the first that can" \
+        '{"name":"p","appType":"compose","image":"quay.io/org/art:1"}'
+    same "" "$(changes | grep -v '^podman version')"
     diff before <(state d1)
     # A volume of that name that is not ours is somebody's data.
     mkdir -p d1/var/fake/volumes
