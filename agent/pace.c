@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pace.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "deadline.h"
 #include "place.h"
 #include "reboot.h"
@@ -171,4 +173,13 @@ bool pace_kick_waits(const struct agent *a)
 bool pace_kicked(const struct agent *a)
 {
     return unlinkat(a->run_fd, KICK, 0) == 0;
+}
+
+void pace_kick_spent(const struct agent *a)
+{
+    int root AUTO_CLOSE = place_root(a->root, NULL);
+    int run AUTO_CLOSE = root < 0 ? -1 : place_open(root, AGENT_RUN, O_RDONLY | O_DIRECTORY, 0);
+
+    if (run >= 0 && unlinkat(run, KICK, 0) < 0 && errno != ENOENT)
+        log_debug(AGENT_RUN "/" KICK ": %s", strerror(errno));
 }

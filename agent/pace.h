@@ -42,5 +42,8 @@ bool pace_reboot_due(const struct pace *p);
 bool pace_kick_waits(const struct agent *a);
 /* Takes the kick: was there one? */
 bool pace_kicked(const struct agent *a);
+/* Takes the kick away from a run that cannot begin: what starts runs by it would start one after the
+ * other. */
+void pace_kick_spent(const struct agent *a);
 
 #endif

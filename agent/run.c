@@ -249,10 +249,11 @@ static int prepared(struct run *r, struct err *e)
     bool enrolled;
     int rc;
 
+    if (!r->a->dry)
+        r->kicked = pace_kicked(r->a);
     if (state_load(r->a, &r->st, e) < 0)
         return -1;
     if (!r->a->dry) {
-        r->kicked = pace_kicked(r->a);
         pace_load(r->a, &r->pace);
         place_sweep(r->a->data_fd);
         rc = update_recover(r->a, &r->st, &r->pace.reboot, e);
@@ -334,8 +335,11 @@ enum fc_code agent_run(struct agent *a, struct err *e)
         .info_labels = jv_invalid(), .info = jv_invalid(), .info_custom = jv_invalid()}};
     int rc;
 
-    if (agent_account(a, e) < 0 || agent_open(a, !a->dry, e) < 0)
+    if (agent_account(a, e) < 0 || agent_open(a, !a->dry, e) < 0) {
+        if (!a->dry)
+            pace_kick_spent(a);
         return e->code;
+    }
     if (a->run_fd >= 0 && agent_lock(a, e) < 0)
         return e->code;
     rc = prepared(&r, e);

@@ -103,6 +103,11 @@ rebooted() { LEADER=$(leader) && [ "$LEADER" != "$before" ] && booted; }
     stand_ins_of_system
     mkdir var
     boot "--bind=$T/var:/var/lib"
+    # A kick is spent even before there is anything to run; what waits for the next goes on.
+    inside systemctl --quiet start fc-agent.path
+    inside fc-agent kick
+    wait_for not inside test -e /run/flightctl/kick
+    same active "$(inside systemctl is-active fc-agent.path)"
     inside sh -euc 'fc-store init
         fc-sign ca init
         fc-sign server localhost 127.0.0.1

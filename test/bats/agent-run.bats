@@ -89,6 +89,12 @@ gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
     same "fc-agent: must be run by root, so that its network half can run as _fc-agent; --no-split runs all of it as one account, this one" \
         "$stderr"
     same "$before" "$(whole_picture d1)"
+    # A kick is for one run, also for one that cannot begin: the path unit would start the next at once.
+    fc-agent --root d1 kick
+    expect 3 fc-agent --root d1 --user nobody-such -n
+    [ -e d1/run/flightctl/kick ]
+    expect 3 fc-agent --root d1 --user nobody-such
+    [ ! -e d1/run/flightctl/kick ]
     # What the agent knows is root's.
     expect 7 run_agent d1
     expect 5 setpriv --reuid 65534 --regid 65534 --clear-groups fc-agent --root d1 status
