@@ -220,6 +220,30 @@ END
     has "$stderr" "cannot be looked at: podman: did not end within 1 s"
     same "1 Unknown Running" "$(grep -c 'podman ps' d1/run/calls) $(app web .status) $(app quad .status)"
     wait_for summary Degraded
+    rm d1/run/hang
+
+    # Disks that are full before anything is fetched: podman's, then the agent's own, too.
+    three null 6 null
+    : >d1/run/calls
+    seen=$(picture d1 | unimportant)
+    full="mount -t tmpfs -o nr_inodes=1 full d1/var/fake/images"
+    expect 7 unshare -m sh -c "$full && exec fc-agent --root d1 $SPLIT"
+    has "$stderr" "spec.applications[0] (web): quay.io/org/web:6: podman: ended with 1: "
+    has "$stderr" "No space left on device"
+    has "$(updating)" "Retrying: version 6: spec.applications[0] (web): quay.io/org/web:6: "
+    fc-agent --root d1 kick
+    expect 7 unshare -m sh -c "$full && cp -a d1/var/lib/flightctl kept &&
+        mount -t tmpfs -o mode=700,nr_inodes=20 full d1/var/lib/flightctl && cp -a kept/. d1/var/lib/flightctl &&
+        while echo x >d1/var/lib/flightctl/x\$((n += 1)); do :; done 2>/dev/null
+        fc-agent --root d1 $SPLIT; code=\$?; ls -A d1/var/lib/flightctl >left; exit \$code"
+    has "$stderr" "state.json: No space left on device"
+    same "$(ls -A kept)" "$(grep -v '^x[0-9]*$' left)"
+    same "" "$(changes)"
+    diff before <(state d1)
+    same "$seen" "$(picture d1 | unimportant)"
+    fc-agent --root d1 kick
+    expect 0 run_agent d1
+    same "6 Running" "$(cat d1/etc/a) $(app web .status)"
 }
 
 @test "what is not for this agent is refused by its field, and nothing is touched" {

@@ -488,7 +488,7 @@ other_server() {
     same 1 "$(cat d1/etc/a)"
 }
 
-@test "answers that break off, and such that are no HTTP" {
+@test "answers that break off, or come slowly, and such that are no HTTP" {
     with_device d1
     head='HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
     for text in "${head}Content-Length: 1000\r\n\r\n{\"kind\":" "${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a" \
@@ -511,6 +511,34 @@ other_server() {
     ask d1 "$RAW_URL"
     expect 1 run_agent d1
     has "$stderr" "the answer is larger than 65536 bytes"
+    # One that comes in pieces is waited for.
+    rm raw
+    mkfifo raw
+    body=$(rendered 2 "$(files "$(file /etc/a 1)")")
+    { printf "${head}Connection: close\r\nContent-Length: ${#body}\r\n\r\n"
+        for ((i = 0; i < ${#body}; i += 100)); do printf %s "${body:i:100}"; sleep 0.02; done; } >raw 3>&- 4>&- &
+    say_raw
+    ask d1 "$RAW_URL"
+    run run_agent d1
+    same "1 2" "$(cat d1/etc/a) $(known d1 .currentVersion)"
+    # One that never ends is not, once the time for it is over: the clock jumps when it flows.
+    { printf "${head}Content-Length: 10000000\r\n\r\n"; head -c 200000 /dev/zero; : >flows
+        while printf x; do sleep 0.05; done; } >raw 2>/dev/null 3>&- 4>&- &
+    say_raw
+    ask d1 "$RAW_URL"
+    before=$(whole_picture d1)
+    clock +0 # from a file that the network half can read, by its path
+    jump() { echo "$1" >d1/var/lib/flightctl/certs/clock; }
+    jump +0
+    background slow.log env "${CLOCK[@]/#FAKETIME=*/FAKETIME_NO_CACHE=1}" \
+        FAKETIME_TIMESTAMP_FILE="$T/d1/var/lib/flightctl/certs/clock" "$BUILD/bin/fc-agent" --root "$T/d1" --now --no-split
+    wait_for test -e flows
+    jump +300
+    status=0; wait "$PID" || status=$?
+    same 7 "$status"
+    has "$(cat slow.log)" "fc-agent: $RAW_URL: Operation timed out after 3"
+    rm d1/var/lib/flightctl/certs/clock
+    same "$(grep -v /certs <<<"$before")" "$(whole_picture d1 | grep -v /certs)"
 }
 
 @test "an older version is refused, the same one is nothing new" {
