@@ -105,7 +105,6 @@ END
     image project:1 '["none"]' -C "$T/tree/conf" compose.yaml
     serve
     make_agent dev
-    echo 'application-ready-timeout: 4s' >"$T/dev/etc/flightctl/conf.d/apps.yaml"
     enroll_agent dev >/dev/null 2>&1
 }
 teardown() {
@@ -255,12 +254,14 @@ END
     same "" "$(as_bob podman ps -aq)"
 
     # One that ends again and again fails the version, and all is as it was.
+    echo 'application-ready-timeout: 4s' >"$T/dev/etc/flightctl/conf.d/apps.yaml"
     containers >before
     give "$(files "$(file /etc/a 3)" "$(file /etc/b 3)")" \
         "$(apps "$(container_app web localhost/dies:1 "$web")" "$packaged")"
     expect 1 run_agent dev
     echo "$stderr"
     has "$stderr" "version 4: spec.applications[0] (web): does not"
+    rm "$T/dev/etc/flightctl/conf.d/apps.yaml"
     diff before <(containers)
     same "2 kept" "$(inside cat /etc/a) $(inside podman exec web cat /data/x)"
     inside test ! -e /etc/b

@@ -60,7 +60,7 @@ EOF
             exec chroot . sh \"\$@\"" sh "$2" "$1" "$3" "$4" "$5"' sh "$T/boot" "$T/boot.sh" "$T/add" "$CGROUP" \
         "${1:---tmpfs=/var/lib}"
     NSPAWN=$PID
-    if ! wait_for booted; then
+    if ! WAIT_FOR=60 wait_for booted; then
         cat boot.log
         return 1
     fi
