@@ -193,9 +193,9 @@ timed() {
     rendered 2 "$(files "$(file /etc/a 1)" "$(file /etc/b 1)")" | answer 200 GET
     : >hold; : >requests
     # shellcheck disable=SC2086 # options
-    background agent.log fc-agent --root "$T/d1" --timeout 1 $SPLIT
+    background agent.log fc-agent --root "$T/d1" --timeout 3 $SPLIT
     wait_for test -s requests
-    sleep 1.1
+    sleep 3.1
     rm hold
     status=0; wait "$PID" || status=$?
     same 7 "$status"

@@ -58,7 +58,7 @@ fc_teardown() {
 
     [ -n "${T:-}" ] || return 0
     while read -r pid; do
-        pkill -x sleep -P "$pid" || : # of store_hold
+        ! ours "$pid" || pkill -x sleep -P "$pid" || : # of store_hold
         stop "$pid"
     done <"$T/pids"
     for file in "$T"/sanitizer/*; do
@@ -299,13 +299,25 @@ background() {
     echo "$PID" >>"$T/pids"
 }
 
-# stop PID: ends it and waits until it is gone, hard after WAIT_FOR seconds.
-stop() {
-    local end=$((SECONDS + ${WAIT_FOR:-20}))
+# ours PID: is it a child of this test that runs? What has ended may have its number given to a process
+# of another test: there are but 32768, and hundreds of new ones a second.
+ours() {
+    local stat
 
-    kill "$1" 2>/dev/null || return 0
-    while kill -0 "$1" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; do
-        [ "$SECONDS" -lt "$end" ] || kill -9 "$1" 2>/dev/null
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # shellcheck disable=SC2086 # its fields after the name: state, parent
+    set -- ${stat##*) }
+    [ "$1" != Z ] && { [ "$2" = "$$" ] || [ "$2" = "$BASHPID" ]; }
+}
+
+# stop PID: ends a child and waits until it is gone, hard after WAIT_FOR seconds.
+stop() {
+    local end=$((SECONDS + ${WAIT_FOR:-20})) signal=TERM
+
+    while ours "$1"; do
+        [ -z "$signal" ] || kill -s "$signal" "$1" 2>/dev/null
+        signal=
+        [ "$SECONDS" -lt "$end" ] || signal=KILL
         sleep 0.02
     done
     wait "$1" 2>/dev/null || :

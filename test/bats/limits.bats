@@ -187,5 +187,5 @@ let_go() {
     echo "$rss KiB"
     sanitized || [ "$rss" -lt 40000 ]
     let_go
-    answers 401 admin /api/v1/version --max-time 5
+    answers 401 admin /api/v1/version --max-time 20
 }
