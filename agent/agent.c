@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "deadline.h"
 #include "files.h"
+#include "label.h"
 #include "pace.h"
 #include "place.h"
 
@@ -58,6 +59,7 @@ int agent_open(struct agent *a, bool make, struct err *e)
 
     a->data_fd = a->run_fd = a->lock_fd = -1;
     a->apps = apps_cache_new();
+    a->labels = labels_new();
     a->root_fd = place_root(a->root, e);
     if (a->root_fd < 0)
         return -1;
@@ -83,6 +85,7 @@ void agent_close(struct agent *a)
     free(a->root_path);
     free(a->data_path);
     apps_cache_free(a->apps);
+    labels_free(a->labels);
 }
 
 int agent_account(struct agent *a, struct err *e)

@@ -45,6 +45,7 @@ enum { /* limits of the agent, all in one place */
 };
 
 struct apps_cache;
+struct labels;
 struct settings;
 struct progress;
 
@@ -66,6 +67,7 @@ struct agent {
     const struct settings *settings; /* NULL until a run has read them */
     int64_t deadline;          /* of this run, see deadline.h; 0: none */
     struct apps_cache *apps;         /* what podman said, for one run; agent_open makes it */
+    struct labels *labels;     /* what SELinux wants files to have; agent_open makes it */
     struct progress *progress; /* of the update that is under way; NULL: nobody is told */
 
     /* opened by agent_open; -1 until then */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "label.h"
 
 enum temp { TEMP_NEW, TEMP_OLD, TEMP_COPY };
 
@@ -144,6 +145,16 @@ static int sync_file(int dir, const char *name, struct err *e)
     return fsync(fd) < 0 ? err_errno(e, "fsync") : 0;
 }
 
+/* What is staged gets the label of the place that it is for. */
+static int label_staged(const struct agent *a, int dir, const char *name, jv rec, struct err *e)
+{
+    const char *at = json_str(rec, "at"), *path = json_str(rec, "path");
+    mode_t mode = json_has(rec, "target") ? S_IFLNK | 0777 :
+        S_IFREG | (mode_t)json_int(rec, "mode", 0644);
+
+    return label_set(a, dir, name, path + (at[1] ? strlen(at) : 0), mode, e);
+}
+
 static int stage(const struct agent *a, struct step *s, struct err *e)
 {
     const char *target = json_str(s->rec, "target");
@@ -153,9 +164,10 @@ static int stage(const struct agent *a, struct step *s, struct err *e)
     temp_name(s->rec, TEMP_NEW, name);
     if (dir < 0)
         return err_errno(e, "cannot make a temporary");
-    if (target)
-        return symlinkat(target, dir, name) < 0 ? err_errno(e, "symlink") : 0;
-    return make_file(dir, name, s->rec, s->content.p, s->content.len, e);
+    if (target ? symlinkat(target, dir, name) < 0 && err_errno(e, "symlink") < 0 :
+        make_file(dir, name, s->rec, s->content.p, s->content.len, e) < 0)
+        return -1;
+    return label_staged(a, dir, name, s->rec, e);
 }
 
 /* A copy stands in where a file system has no hard links: first under a name of its own, so that
@@ -234,7 +246,7 @@ static int files_prepare(const struct agent *a, struct step *s, struct err *e)
 static int make_dirs(const struct agent *a, jv rec, struct err *e)
 {
     jv dirs AUTO_JV = json_get(rec, "mkdir");
-    int i, n = jv_get_kind(dirs) == JV_KIND_ARRAY ? jv_array_length(jv_copy(dirs)) : 0;
+    int i, n = jv_get_kind(dirs) == JV_KIND_ARRAY ? jv_array_length(jv_copy(dirs)) : 0, rc;
 
     for (i = 0; i < n; i++) {
         jv path AUTO_JV = jv_array_get(jv_copy(dirs), i);
@@ -242,12 +254,13 @@ static int make_dirs(const struct agent *a, jv rec, struct err *e)
 
         if (fd < 0)
             return -1;
+        rc = label_set(a, fd, ".", "", S_IFDIR | 0755, e);
         /* whatever the umask was */
-        if (fchmod(fd, 0755) < 0) {
-            close(fd);
-            return err_errno(e, "%s", jv_string_value(path));
-        }
+        if (rc == 0 && fchmod(fd, 0755) < 0)
+            rc = err_errno(e, "chmod");
         close(fd);
+        if (rc < 0)
+            return err_wrap(e, "%s", jv_string_value(path));
     }
     return 0;
 }
@@ -536,7 +549,7 @@ static int remove_dirs(const struct agent *a, jv rec, struct err *e)
     return 0;
 }
 
-static int make_again(int dir, const char *name, jv rec, struct err *e)
+static int make_again(const struct agent *a, int dir, const char *name, jv rec, struct err *e)
 {
     int fd AUTO_CLOSE = -1;
 
@@ -545,7 +558,7 @@ static int make_again(int dir, const char *name, jv rec, struct err *e)
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return err_errno(e, "open");
-    return set_owner(fd, rec, e);
+    return label_set(a, fd, ".", "", S_IFDIR | 0755, e) < 0 ? -1 : set_owner(fd, rec, e);
 }
 
 static int files_undo(const struct agent *a, jv rec, struct err *e)
@@ -559,7 +572,7 @@ static int files_undo(const struct agent *a, jv rec, struct err *e)
     dir = open_parent(a, rec, &name);
     if (dir >= 0) {
         if (does(rec, "rmdir"))
-            rc = make_again(dir, name, rec, e);
+            rc = make_again(a, dir, name, rec, e);
         else if (had_something(rec))
             rc = put_back(a, dir, name, rec, e);
         else
