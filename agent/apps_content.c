@@ -138,6 +138,7 @@ static const struct quadlet {
     {".network", "Network", "-network", false},
     {".image", "Image", "-image", false},
     {".build", "Build", "-build", false},
+    {".artifact", "Artifact", "-artifact", false},
 };
 
 static void append(jv *o, const char *key, const char *s)

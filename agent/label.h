@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SELinux labels of managed files. Where SELinux is enabled, its own library, which is loaded then
- * alone, says which label the policy has for a path; it is set before the file is in its place.
+ * SELinux labels of managed files. Its own library, which is loaded when the first one is staged,
+ * says whether it is enabled and which label the policy has for a path; the file has it before it is
+ * in its place.
  */
 #ifndef FC_AGENT_LABEL_H
 #define FC_AGENT_LABEL_H

@@ -114,6 +114,14 @@ daemon-reload)
     busybox rm -f $S/units/"$user"*.service
     for f in $dir/*.container; do
         [ ! -e "$f" ] || { n=${f##*/}; busybox cp "$f" "$S/units/$user${n%.container}.service"; }
+    done
+    for kind in pod volume network image build artifact; do
+        for f in "$dir"/*.$kind; do
+            [ ! -e "$f" ] || { n=${f##*/}; busybox cp "$f" "$S/units/$user${n%.*}-$kind.service"; }
+        done
+    done
+    for f in "$dir"/*.kube; do
+        [ ! -e "$f" ] || { n=${f##*/}; busybox cp "$f" "$S/units/$user${n%.kube}.service"; }
     done ;;
 start | restart)
     shift 2

@@ -152,6 +152,26 @@ podman artifact extract -- quay.io/org/art:2 /var/fake/mount/web-v
 END
     same "compose.yaml more" "$(ls d1/etc/flightctl/compose/proj | xargs)"
     same "compose.yaml rest.tgz" "$(ls d1/var/fake/mount/web-v | xargs)"
+
+    # Quadlets of all kinds: what runs is started, images are fetched, and all is stopped.
+    give '[]' "$(apps "$(jq -cn --arg k 'spec: {containers: [{image: quay.io/org/k:1}]}' '{name: "quad", appType: "quadlet", inline: [
+        {path: "a.container", content: "[Container]\nImage=b.build\nPod=p.pod\n"}, {path: "k.kube", content: "[Kube]\nYaml=k.yaml\n"},
+        {path: "k.yaml", content: $k}, {path: "p.pod", content: "[Pod]\n"}, {path: "v.volume", content: "[Volume]\n"},
+        {path: "n.network", content: "[Network]\n"}, {path: "i.image", content: "[Image]\nImage=quay.io/org/i:1\n"},
+        {path: "b.build", content: "[Build]\nImageTag=localhost/b\n"}, {path: "r.artifact", content: "[Artifact]\nArtifact=quay.io/org/r:1\n"},
+        {path: "a.container.d/1.conf", content: "[Service]\nRestart=always\n"}]}')")"
+    : >d1/run/calls
+    expect 0 run_agent d1
+    same "podman pull --quiet -- quay.io/org/k:1,podman pull --quiet -- quay.io/org/i:1,systemctl daemon-reload,systemctl start -- a.service k.service p-pod.service," \
+        "$(grep -E '^(podman pull|systemctl (start|daemon))' d1/run/calls | tr '\n' ,)"
+    same "Running 3/3" "$(app quad '"\(.status) \(.ready)"')"
+    [ -e d1/etc/containers/systemd/a.container.d/1.conf ]
+    give '[]'
+    : >d1/run/calls
+    expect 0 run_agent d1
+    same "systemctl stop -- a.service k.service p-pod.service v-volume.service n-network.service i-image.service b-build.service r-artifact.service,podman network rm -- systemd-n,systemctl daemon-reload," \
+        "$(calls d1 '^podman (image|artifact)' | tr '\n' ,)"
+    [ ! -e d1/etc/containers ]
 }
 
 @test "an update that fails brings back what ran, and leaves alone what it had not touched" {
@@ -383,7 +403,7 @@ END
     expect 0 run_agent d1
     same Running "$(app web .status)"
     [ -e d1/var/lib/flightctl/apps.json ]
-    rm d1/var/lib/flightctl/apps.json
+    echo '{' >d1/var/lib/flightctl/apps.json
     : >d1/run/calls
     give '[]'
     expect 0 run_agent d1
