@@ -182,23 +182,23 @@ static int resume(const struct agent *a, struct state *st, jv journal, struct er
 
 /* The version is neither applied nor taken back until the reboot comes, from whomever: at first
  * that takes its time, then somebody has to look. */
-static int overdue(const struct agent *a, struct state *st, const struct backoff *asked,
-    struct err *e)
+static void overdue(const struct agent *a, struct state *st, const struct backoff *asked)
 {
     const char *why = asked->message;
-    struct outcome old = st->outcome;
+    struct err store = {0};
     char text[ERR_LEN];
 
     if (asked->failures < 2)
-        return 0;
+        return;
     snprintf(text, sizeof text, "%sversion %" PRId64 ": its reboot was asked for %" PRId64 " times "
         "and did not come%s%.200s", asked->failures < REBOOTS_MAX ? "" : OS_FAILED,
         st->desired.number, asked->failures, *why ? ": " : "", why);
-    if (strcmp(old.message, text) == 0)
-        return 0;
+    if (strcmp(st->outcome.message, text) == 0)
+        return;
     state_outcome(st, asked->failures < REBOOTS_MAX ? "Rebooting" : "Error", text);
     log_warn("%s", text);
-    return state_store(a->data_fd, st, e);
+    if (state_store(a->data_fd, st, &store) < 0)
+        log_err(&store);
 }
 
 int update_recover(const struct agent *a, struct state *st, const struct backoff *asked,
@@ -220,7 +220,9 @@ int update_recover(const struct agent *a, struct state *st, const struct backoff
     switch (txn_boot(journal)) {
     case BOOT_DUE:
         log_info("an update waits for the reboot");
-        return !drift_owns(journal) && overdue(a, st, asked, e) < 0 ? -1 : 1;
+        if (!drift_owns(journal))
+            overdue(a, st, asked);
+        return 1;
     case BOOT_OVER:
         return resume(a, st, journal, e);
     case BOOT_NONE:
