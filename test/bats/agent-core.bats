@@ -206,6 +206,15 @@ timed() {
     answer 204 GET </dev/null
     expect 0 timed
     [ ! -e d1/etc/a ]
+    # It is not of another version, even if the run that brings that one is killed.
+    cp -a d1 waits
+    rendered 3 "$(files "$(file /etc/a 3)")" | answer 200 GET
+    expect 137 traced -o /dev/null -e inject=renameat2:signal=KILL:when=1
+    answer 204 GET </dev/null
+    expect 0 timed
+    same 3 "$(cat d1/etc/a)"
+    rm -r d1
+    mv waits d1
     fc-agent --root d1 kick
     # The signal of the hard one, while it waits for the server.
     : >hold; : >requests
