@@ -144,9 +144,6 @@ struct look {
 
 static int look(const struct agent *a, jv def, struct look *l, struct err *e)
 {
-    jv start AUTO_JV = json_get(def, "start");
-    int wanted = json_has(def, "start") ? jv_array_length(jv_copy(start)) :
-        json_has(def, "args") ? 1 : 0;
     struct app_seen s;
     int rc = seen_app(a, def, &s, e);
 
@@ -154,14 +151,14 @@ static int look(const struct agent *a, jv def, struct look *l, struct err *e)
     if (rc < 0)
         return -1;
     l->restarts = s.restarts;
-    l->well = s.total && (!wanted || s.total == wanted) && s.running + s.done == s.total &&
-        !s.other && !(json_has(def, "args") && !s.running);
+    l->well = s.total && !s.missing && s.running + s.done == s.total && !s.other &&
+        !(json_has(def, "args") && (s.total != 1 || !s.running));
     l->lost = json_has(def, "start") && s.failed && !s.waiting;
     if (!l->well && s.failed)
-        err_set(e, FC_FAIL, "does not run: %d of %d up, one ended with %d", s.running, s.total,
-            s.exit);
+        err_set(e, FC_FAIL, "does not run: %d of %d up, one ended with %d", s.running,
+            s.total + s.missing, s.exit);
     else if (!l->well)
-        err_set(e, FC_FAIL, "does not run: %d of %d up", s.running, s.total);
+        err_set(e, FC_FAIL, "does not run: %d of %d up", s.running, s.total + s.missing);
     return 0;
 }
 

@@ -11,7 +11,8 @@
  * last restart), "hash" (of what it is made of), "package" (the image that its files come from),
  * "volumes": [{"name", "volume" (podman's name), "image", "policy"}], "images": [{"image",
  * "policy"}], "paths": [its files]; of a container "args" (of podman run), of a compose project
- * "compose": [its files], of quadlets "units", "start" and "networks"}.
+ * "compose": [its files] and "services" (as compose_read has them), of quadlets "units", "start" and
+ * "networks"}.
  *
  * Its files are files of the device like those of spec.config (files_want.c), so that they are
  * staged, kept and taken back with them.
@@ -58,9 +59,11 @@ char *apps_where(jv spec, int i);
 
 /* --- what files ask for --------------------------------------------------------------------- */
 
-/* The images of a compose project. text: one of its files. env: an object of what "${NAME}"
- * stands for. Appends {"image","policy"} to *images. */
-int compose_images(const char *path, const char *text, size_t n, jv env, jv *images, struct err *e);
+/* The images and services of a compose project. text: one of its files. env: an object of what
+ * "${NAME}" stands for. Appends {"image","policy"} to *images, and sets in *services, an object,
+ * whether a service always has a container. */
+int compose_read(const char *path, const char *text, size_t n, jv env, jv *images, jv *services,
+    struct err *e);
 
 /* A quadlet file (its name without folders): adds its service to units, to start if it is something
  * that runs, its network to networks, its images to images, all arrays. false: it is no quadlet. */
@@ -89,8 +92,8 @@ void packages_prune(const struct agent *a, jv defs);
 
 /* Two kinds of foreign bytes, as compact values for the caller to free. FC_FAIL when they are
  * something else.
- * podman ps --format json: [{"id","app","hash","project","pod","state","exit","restarts"}], with
- * those members that are there. */
+ * podman ps --format json: [{"id","app","hash","project","service","pod","state","exit",
+ * "restarts"}], with those members that are there. */
 int seen_parse_ps(const char *p, size_t n, jv *out, struct err *e);
 /* systemctl show: {UNIT: {"load","active","sub","result","restarts","exit"}} */
 int seen_parse_units(const char *p, size_t n, jv *out, struct err *e);
@@ -101,6 +104,7 @@ struct app_seen {
     int total, running; /* containers, or units that run something */
     int waiting;        /* made or starting, not running yet */
     int done, failed;   /* ended with 0, or otherwise */
+    int missing;        /* services without a container, and units that systemd does not know */
     int exit;           /* status of one that failed */
     int64_t restarts;
     bool other;         /* what is there was not made from this definition */

@@ -62,19 +62,37 @@ static const char *compose_policy(const char *s)
         strcmp(s, "never") == 0 ? "Never" : "IfNotPresent";
 }
 
-int compose_images(const char *path, const char *text, size_t n, jv env, jv *images, struct err *e)
+/* Does a project always have a container of it? Not if that depends on a profile or on a number. */
+static bool is_fixed(jv service)
+{
+    static const char *const counts[] = {"scale", "deploy.replicas"};
+    size_t i;
+
+    for (i = 0; i < LEN(counts); i++)
+        if (json_has(service, counts[i]) && json_int(service, counts[i], 0) <= 0)
+            return false;
+    return !json_has(service, "profiles");
+}
+
+int compose_read(const char *path, const char *text, size_t n, jv env, jv *images, jv *services,
+    struct err *e)
 {
     struct docs docs = {0};
-    jv services AUTO_JV = jv_invalid();
+    jv listed AUTO_JV = jv_invalid();
 
     if (docs_parse(path, text, n, &docs, e) < 0)
         return -1;
-    services = docs.n == 1 ? json_get(docs.doc[0].v, "services") : jv_invalid();
+    listed = docs.n == 1 ? json_get(docs.doc[0].v, "services") : jv_invalid();
     docs_free(&docs);
-    if (jv_get_kind(services) != JV_KIND_OBJECT)
+    if (jv_get_kind(listed) != JV_KIND_OBJECT)
         return 0;
-    jv_object_foreach(services, key, service) {
+    jv_object_foreach(listed, key, service) {
         const char *image = json_str(service, "image"), *policy = json_str(service, "pull_policy");
+        const char *name = jv_string_value(key);
+        jv was AUTO_JV = json_get(*services, name);
+
+        json_set(services, name, is_fixed(service) && jv_get_kind(was) != JV_KIND_FALSE ?
+            jv_true() : jv_false());
 
         /* what is built here is nowhere to be fetched from */
         if (image && !json_has(service, "build") && !(policy && strcmp(policy, "build") == 0)) {

@@ -194,8 +194,8 @@ static bool is_off(const struct agent *a, jv def)
     } else if (!runs(def))
         off = s.running > 0;
     else
-        off = s.other || (container ? !s.running && !s.waiting : !s.total) ||
-            (booted && !s.running && (!s.waiting || !is_quadlet(def)));
+        off = s.other || s.missing || (container ? !s.running && !s.waiting : !s.total) ||
+            (booted && s.running + (is_quadlet(def) ? s.waiting + s.done : 0) < s.total);
     seen_app_free(&s);
     return off;
 }

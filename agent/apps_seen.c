@@ -74,6 +74,7 @@ static jv one_container(jv c)
     copy_str(&o, "hash", labels, APP_LABEL_HASH);
     copy_str(&o, "project", labels, "io.podman.compose.project");
     copy_str(&o, "project", labels, "com.docker.compose.project");
+    copy_str(&o, "service", labels, "com.docker.compose.service");
     return o;
 }
 
@@ -353,13 +354,16 @@ static void note_end(struct app_seen *s, int64_t status)
     }
 }
 
-static void count_container(struct app_seen *s, jv def, jv c)
+/* missing: the services that no container was seen of yet, as members of an object */
+static void count_container(struct app_seen *s, jv def, jv c, jv *missing)
 {
     bool project = same_str(def, "type", "compose");
     const char *state = json_str(c, "state"), *pod = json_str(c, "pod");
 
     if (!same_str(c, project ? "project" : "app", json_str(def, project ? "id" : "name")))
         return;
+    if (project && json_str(c, "service"))
+        json_del(missing, json_str(c, "service"));
     s->total++;
     s->ids = jv_array_append(s->ids, jv_string(json_str(c, "id")));
     if (pod)
@@ -377,8 +381,10 @@ static void count_container(struct app_seen *s, jv def, jv c)
 
 static void count_unit(struct app_seen *s, jv unit)
 {
-    if (!json_str(unit, "active") || same_str(unit, "load", "not-found"))
+    if (!json_str(unit, "active") || same_str(unit, "load", "not-found")) {
+        s->missing++;
         return;
+    }
     s->total++;
     s->restarts += json_int(unit, "restarts", 0);
     if (same_str(unit, "active", "active") && !same_str(unit, "sub", "exited"))
@@ -397,7 +403,9 @@ static void count_unit(struct app_seen *s, jv unit)
 int seen_app(const struct agent *a, jv def, struct app_seen *s, struct err *e)
 {
     jv all AUTO_JV = jv_invalid(), start AUTO_JV = json_get(def, "start");
-    int i, n;
+    jv missing AUTO_JV = json_has(def, "services") ? json_get(def, "services") : jv_object();
+    int i, n, services = jv_object_length(jv_copy(missing));
+    bool labelled;
 
     *s = (struct app_seen){.ids = jv_array(), .pods = jv_array()};
     if (!same_str(def, "type", "quadlet")) {
@@ -407,7 +415,14 @@ int seen_app(const struct agent *a, jv def, struct app_seen *s, struct err *e)
         for (i = 0; i < n; i++) {
             jv c AUTO_JV = jv_array_get(jv_copy(all), i);
 
-            count_container(s, def, c);
+            count_container(s, def, c, &missing);
+        }
+        /* a tool that does not label them says nothing of services */
+        labelled = jv_object_length(jv_copy(missing)) < services;
+        jv_object_foreach(missing, service, fixed) {
+            s->missing += labelled && jv_get_kind(fixed) == JV_KIND_TRUE;
+            jv_free(service);
+            jv_free(fixed);
         }
         return 0;
     }

@@ -312,12 +312,13 @@ static int make_compose(struct maker *m, struct err *e)
 {
     jv own AUTO_JV = jv_invalid(), env AUTO_JV = json_get(m->app, "envVars");
     char *dir AUTO_FREE = xasprintf(COMPOSE_DIR "/%s", m->id), *env_path AUTO_FREE = NULL;
-    jv images = jv_array();
+    jv images = jv_array(), services = jv_object();
     int i, n, rc = 0;
 
     if (own_files(m, &own, e) < 0 || find_compose(m, own, dir, e) < 0 ||
         make_env(m, dir, &env_path, e) < 0 || make_volumes(m, NULL, e) < 0) {
         jv_free(images);
+        jv_free(services);
         return -1;
     }
     n = jv_array_length(jv_copy(own));
@@ -330,10 +331,11 @@ static int make_compose(struct maker *m, struct err *e)
         if (rc == 0 && (jv_equal(jv_string(path), jv_array_get(jv_copy(compose), 0)) ||
             (jv_array_length(jv_copy(compose)) > 1 &&
             jv_equal(jv_string(path), jv_array_get(jv_copy(compose), 1)))))
-            rc = compose_images(json_str(f, "path"), text.p, text.len, env, &images, e);
+            rc = compose_read(json_str(f, "path"), text.p, text.len, env, &images, &services, e);
         add_file(m, path, json_get(f, "content"), json_str(f, "contentEncoding"), false);
     }
     json_set(&m->def, "images", images);
+    json_set(&m->def, "services", services);
     return rc;
 }
 

@@ -16,7 +16,7 @@ static const char *judge(jv def, const struct app_seen *s)
         return "Unknown";
     if (s->failed)
         return "Error";
-    if (s->running + s->done == s->total)
+    if (s->running + s->done == s->total && !s->missing)
         return s->running ? "Running" : "Completed";
     return s->running ? "Starting" : "Preparing";
 }
@@ -78,7 +78,7 @@ void apps_status(const struct agent *a, jv *status)
         error |= strcmp(is, "Error") == 0;
         degraded |= strcmp(is, "Running") != 0 && strcmp(is, "Completed") != 0 &&
             strcmp(is, "Stopped") != 0;
-        snprintf(ready, sizeof ready, "%d/%d", s.running, s.total);
+        snprintf(ready, sizeof ready, "%d/%d", s.running, s.total ? s.total + s.missing : 0);
         json_sets(&o, "name", json_str(def, "name"));
         json_sets(&o, "appType", json_str(def, "type"));
         json_sets(&o, "status", is);

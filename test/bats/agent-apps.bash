@@ -98,7 +98,7 @@ END
 #!/bin/sh
 . /usr/bin/common
 [ "$3" = -f ] && [ -e "$4" ] || { echo "no such file: $4" >&2; exit 1; }
-container "$2-a" "\"com.docker.compose.project\":\"$2\"" "$(busybox tr -d '\n"' <"$4") $(busybox cat "${4%/*}/.env" 2>/dev/null | busybox tr '\n' ' ')"
+container "$2-a" "\"com.docker.compose.project\":\"$2\",\"com.docker.compose.service\":\"a\"" "$(busybox tr -d '\n"' <"$4") $(busybox cat "${4%/*}/.env" 2>/dev/null | busybox tr '\n' ' ')"
 END
     cat >"$d/usr/bin/systemctl" <<'END'
 #!/bin/sh

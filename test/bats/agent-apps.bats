@@ -166,6 +166,10 @@ END
         "$(grep -E '^(podman pull|systemctl (start|daemon))' d1/run/calls | tr '\n' ,)"
     same "Running 3/3" "$(app quad '"\(.status) \(.ready)"')"
     [ -e d1/etc/containers/systemd/a.container.d/1.conf ]
+    # A boot that brought some of it only.
+    rm -r d1/run/flightctl d1/var/fake/active/k.service
+    expect 0 run_agent d1
+    same "Running 3/3" "$(app quad '"\(.status) \(.ready)"')"
     give '[]'
     : >d1/run/calls
     expect 0 run_agent d1
@@ -319,6 +323,13 @@ END
             "image":{"reference":"quay.io/x/y:1"}}]}')"
     same ":local" "$(cat d1/var/fake/volumes/w-v)"
     diff before <(state d1)
+    # A project that comes without one of its services, unless that one need not come.
+    two='services: {a: {image: "localhost/box:1"}, b: {image: "localhost/box:1"'
+    refused "spec.applications[1] (p): does not run: 1 of 2 up" "$(inline_app p compose compose.yaml "$two}}")"
+    diff before <(state d1)
+    give '[]' "$(apps "$(inline_app p compose compose.yaml "$two, profiles: [x]}, c: {scale: 0}}")")"
+    expect 0 run_agent d1
+    same "Running 1/1" "$(app p '"\(.status) \(.ready)"')"
 }
 
 @test "accounts of their own, what is gone or was left by a boot, garbage, images that go" {

@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     char *text AUTO_FREE = n ? xstrndup((const char *)data + 1, n - 1) : NULL;
     jv out AUTO_JV = jv_invalid(), env AUTO_JV = jv_object(), images = jv_array();
+    jv services = jv_object();
     struct err e;
 
     if (n) {
@@ -61,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             seen_parse_units((const char *)data + 1, n - 1, &out, &e);
             break;
         case 2:
-            compose_images("compose.yaml", text, strlen(text), env, &images, &e);
+            compose_read("compose.yaml", text, strlen(text), env, &images, &services, &e);
             kube_images("pod.yaml", text, strlen(text), &images, &e);
             break;
         case 3:
@@ -70,5 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         }
     }
     jv_free(images);
+    jv_free(services);
     return 0;
 }
