@@ -2,10 +2,12 @@
 #include "base/opt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -289,8 +291,20 @@ static void start_sub(struct opts *o, int *argc, char **argv)
     *argc -= words;
 }
 
+/* What is closed at the start stays as useless, but is not free: else a file that is opened next gets
+ * its number, and what is printed or said goes into that file. */
+static void hold_standard(void)
+{
+    int fd;
+
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_PATH) < 0)
+            return; /* no such device: as it was */
+}
+
 void opt_start(struct opts *o, const struct command *cmd, int argc, char **argv)
 {
+    hold_standard();
     log_name = cmd->name;
     *o = (struct opts){.cmd = cmd};
     if (cmd->subs)

@@ -127,6 +127,20 @@ gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
     fi
 }
 
+@test "what is said goes into no file when standard output and error are closed" {
+    with_device d1
+    for n in 1 2; do
+        give "$(files "$(file /etc/a $n)")"
+        # shellcheck disable=SC2086 # options
+        expect 0 sh -c 'fc-agent --root d1 "$@" <&- >&- 2>&-' sh $SPLIT
+        same $n "$(cat d1/etc/a)"
+    done
+    same "Updated: version 3 is applied" "$(updating)"
+    expect 1 sh -c 'fc-agent --root d1 status >&-'
+    same "fc-agent: standard output: Bad file descriptor" "$stderr"
+    no_temporaries d1
+}
+
 @test "a key that root made is taken over once; a trick with links is not fallen for" {
     needs_root
     with_device d1
