@@ -140,6 +140,8 @@ static int take_and_work(struct run *r, const struct msg *m, struct err *e)
         pace_went_well(&r->pace, &r->pace.update);
         pace_store(r->a, &r->pace); /* if this run is killed, the next one need not wait */
         rc = m->type == MSG_REFUSED ? take_refusal(r, m, e) : take_desired(r, m, &device, e);
+        if (rc < 0 && e->code == FC_INVALID) /* nothing that somebody brought */
+            e->code = FC_FAIL;
         if (rc == 0)
             rc = r->a->dry ? show_plan(r->a, device, e) : run_update(r, device, e);
     }
