@@ -192,8 +192,10 @@ static int volume_ensure(const struct agent *a, jv def, const char *volume, cons
         if (*is == ':' || *is == '<') /* no label of ours */
             return err_set(e, FC_CONFLICT, "volume %s: is there already, with other content",
                 volume);
+        /* one in use was filled before that */
         if (app_tool(a, def, drop, limit, NULL, e) < 0)
-            return err_wrap(e, "volume %s", volume);
+            return strncmp(is, image, strlen(image)) == 0 && is[strlen(image)] == ':' ? 0 :
+                err_wrap(e, "volume %s", volume);
     }
     if (app_tool(a, def, is_image, limit, NULL, &none) == 0)
         return app_tool(a, def, with_image, limit, NULL, e) < 0 ?

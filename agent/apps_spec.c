@@ -12,6 +12,7 @@
 #include "base/text.h"
 
 #define COMPOSE_DIR "/etc/flightctl/compose"
+#define COMPOSE_VOLUMES "flightctl-volumes.yaml"
 #define ENV_DIR "/etc/flightctl/env"
 #define QUADLET_DIR "/etc/containers/systemd"
 
@@ -208,7 +209,8 @@ static void need_image(struct maker *m, const char *image, const char *policy)
     append(&m->def, "images", o);
 }
 
-static int make_volumes(struct maker *m, jv *args, struct err *e)
+/* args: of a container. Volumes of quadlets go by their names in the spec, as the files have them. */
+static int make_volumes(struct maker *m, bool quadlet, jv *args, struct err *e)
 {
     jv list AUTO_JV = list_of(m->app, "volumes");
     int i, n = jv_array_length(jv_copy(list));
@@ -219,8 +221,7 @@ static int make_volumes(struct maker *m, jv *args, struct err *e)
         const char *path = json_str(v, "mount.path"), *policy = json_str(v, "image.pullPolicy");
         char *volume AUTO_FREE = NULL;
 
-        /* compose files and quadlets name volumes as they are */
-        volume = args ? xasprintf("%s-%s", m->id, name ? name : "") : xstrdup(name ? name : "");
+        volume = quadlet ? xstrdup(name ? name : "") : xasprintf("%s-%s", m->id, name ? name : "");
         json_sets(&o, "name", name);
         json_sets(&o, "volume", volume);
         json_sets(&o, "image", image);
@@ -247,7 +248,7 @@ static int make_container(struct maker *m, struct err *e)
     char *env AUTO_FREE = NULL;
     int i, n = jv_array_length(jv_copy(ports));
 
-    if (!image || make_env(m, NULL, &env, e) < 0 || make_volumes(m, &args, e) < 0) {
+    if (!image || make_env(m, NULL, &env, e) < 0 || make_volumes(m, false, &args, e) < 0) {
         jv_free(args);
         return image ? -1 : err_set(e, FC_INVALID, "image: missing");
     }
@@ -308,6 +309,34 @@ static int find_compose(struct maker *m, jv own, const char *dir, struct err *e)
     return err_set(e, FC_INVALID, "has no compose.yaml");
 }
 
+/* A last file says which volumes of podman's are those of the compose files with images. */
+static void bind_volumes(struct maker *m, const char *dir)
+{
+    jv list AUTO_JV = list_of(m->def, "volumes"), all AUTO_JV = jv_object();
+    jv named AUTO_JV = jv_object();
+    char *path AUTO_FREE = xasprintf("%s/" COMPOSE_VOLUMES, dir);
+    struct buf b AUTO_BUF = BUF_INIT;
+    int i, n = jv_array_length(jv_copy(list));
+
+    for (i = 0; i < n; i++) {
+        jv v AUTO_JV = jv_array_get(jv_copy(list), i), o = jv_object();
+
+        json_set(&o, "external", jv_true());
+        json_sets(&o, "name", json_str(v, "volume"));
+        if (json_has(v, "image"))
+            json_set(&named, json_str(v, "name"), o);
+        else
+            jv_free(o);
+    }
+    if (!json_nonempty(named))
+        return;
+    json_set(&all, "volumes", jv_copy(named));
+    json_canon(&b, all);
+    buf_addc(&b, '\n');
+    add_file(m, path, jv_string_sized(b.p, (int)b.len), NULL, false);
+    append(&m->def, "compose", jv_string(path));
+}
+
 static int make_compose(struct maker *m, struct err *e)
 {
     jv own AUTO_JV = jv_invalid(), env AUTO_JV = json_get(m->app, "envVars");
@@ -316,7 +345,7 @@ static int make_compose(struct maker *m, struct err *e)
     int i, n, rc = 0;
 
     if (own_files(m, &own, e) < 0 || find_compose(m, own, dir, e) < 0 ||
-        make_env(m, dir, &env_path, e) < 0 || make_volumes(m, NULL, e) < 0) {
+        make_env(m, dir, &env_path, e) < 0 || make_volumes(m, false, NULL, e) < 0) {
         jv_free(images);
         jv_free(services);
         return -1;
@@ -336,6 +365,7 @@ static int make_compose(struct maker *m, struct err *e)
     }
     json_set(&m->def, "images", images);
     json_set(&m->def, "services", services);
+    bind_volumes(m, dir);
     return rc;
 }
 
@@ -353,7 +383,7 @@ static int make_quadlet(struct maker *m, struct err *e)
     json_set(&m->def, "start", jv_array());
     json_set(&m->def, "networks", jv_array());
     if (own_files(m, &own, e) < 0 || make_env(m, NULL, &env, e) < 0 ||
-        make_volumes(m, NULL, e) < 0)
+        make_volumes(m, true, NULL, e) < 0)
         return -1;
     n = jv_array_length(jv_copy(own));
     for (i = 0; i < n; i++) {

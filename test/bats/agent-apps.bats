@@ -135,7 +135,8 @@ END
     echo more >more
     tar -czf d1/var/fake/artifact/rest.tgz more
     ln -s busybox d1/bin/tar
-    give '[]' "$(apps '{"name":"proj","appType":"compose","image":"quay.io/org/art:1"}' \
+    give '[]' "$(apps '{"name":"proj","appType":"compose","image":"quay.io/org/art:1",
+            "volumes":[{"name":"c","image":{"reference":"quay.io/org/c:1"}}]}' \
         "$(container_app web localhost/box:1 '{"volumes":[{"name":"v","mount":{"path":"/v"},"image":{"reference":"quay.io/org/art:2"}}]}')")"
     : >d1/run/calls
     expect 0 run_agent d1
@@ -150,8 +151,18 @@ podman pull --quiet -- quay.io/org/art:2
 podman artifact pull --quiet -- quay.io/org/art:2
 podman artifact extract -- quay.io/org/art:2 /var/fake/mount/web-v
 END
-    same "compose.yaml more" "$(ls d1/etc/flightctl/compose/proj | xargs)"
+    same "compose.yaml flightctl-volumes.yaml more" "$(ls d1/etc/flightctl/compose/proj | xargs)"
+    same '{"volumes":{"c":{"external":true,"name":"proj-c"}}}' "$(cat d1/etc/flightctl/compose/proj/flightctl-volumes.yaml)"
+    has "$(cat d1/run/calls)" "-f /etc/flightctl/compose/proj/compose.yaml -f /etc/flightctl/compose/proj/flightctl-volumes.yaml up -d"
+    has "$(cat d1/run/calls)" "--driver image --opt image=quay.io/org/c:1 -- proj-c"
     same "compose.yaml rest.tgz" "$(ls d1/var/fake/mount/web-v | xargs)"
+    # One that is in use is not filled anew.
+    rm d1/var/fake/containers/*
+    echo "podman volume rm" >d1/run/fail
+    expect 0 run_agent d1
+    same "Running Running" "$(app web .status) $(app proj .status)"
+    has "$(cat d1/run/calls)" "podman volume rm -- web-v"
+    rm d1/run/fail
 
     # Quadlets of all kinds: what runs is started, images are fetched, and all is stopped.
     give '[]' "$(apps "$(jq -cn --arg k 'spec: {containers: [{image: quay.io/org/k:1}]}' '{name: "quad", appType: "quadlet", inline: [

@@ -219,7 +219,8 @@ END
     data='{"name":"data","mount":{"path":"/data"}}'
     conf='{"name":"conf","mount":{"path":"/conf"},"image":{"reference":"localhost/conf:1"}}'
     web="{\"envVars\":{\"A\":\"x y\"},\"ports\":[\"8080:80\"],\"resources\":{\"limits\":{\"cpu\":\"0.5\",\"memory\":\"64m\"}},\"volumes\":[$data,$conf]}"
-    proj=$(inline_app proj compose compose.yaml "$COMPOSE" '{"envVars":{"TAG":"1"}}')
+    proj=$(inline_app proj compose compose.yaml 'services: {a: {image: "localhost/box:${TAG}", volumes: ["conf:/conf"]}}
+volumes: {conf: {external: true}}' '{"envVars":{"TAG":"1"},"volumes":[{"name":"conf","image":{"reference":"localhost/conf:1"}}]}')
     packaged='{"name":"packaged","appType":"compose","image":"localhost/project:1"}'
     quad=$(inline_app quad quadlet q.container "$QUADLET")
     own=$(container_app own localhost/box:1 '{"runAs":"bob","envVars":{"B":"2"},"ports":["8081:80"]}')
@@ -238,6 +239,7 @@ proj_a_1 localhost/box:1 running
 web localhost/box:1 running
 END
     same "x y one" "$(inside podman exec web sh -c 'echo $A $(cat /conf/text)')"
+    same one "$(inside podman exec proj_a_1 cat /conf/text)"
     same '500000000 67108864 always {"80/tcp":[{"HostIp":"","HostPort":"8080"}]}' \
         "$(about web '.HostConfig | "\(.NanoCpus) \(.Memory) \(.RestartPolicy.Name) \(.PortBindings | tojson)"')"
     same "daemon-reload start -- q.service" "$(grep -v ^show "$T/systemctl" | xargs)"
@@ -292,7 +294,7 @@ END
     expect 0 run_agent dev
     same "" "$(containers)"
     same "podman" "$(inside podman network ls --format '{{.Name}}')"
-    same "web-conf web-data" "$(inside podman volume ls -q | sort | xargs)"
+    same "proj-conf web-conf web-data" "$(inside podman volume ls -q | sort | xargs)"
     same "localhost/conf:1" "$(inside podman images --format '{{.Repository}}:{{.Tag}}' | xargs)"
     inside test ! -e /etc/containers/systemd -a ! -e /etc/flightctl/compose
     same NoApplications "$(reported .status.applicationsSummary.status)"
