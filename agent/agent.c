@@ -53,8 +53,23 @@ static int own_dir(int root, const char *path, bool make, mode_t mode, int *out,
     return *out >= 0 || (!make && e->code == FC_NOTFOUND) ? 0 : -1;
 }
 
+/* Who can write there can have root do what he wants. */
+static int check_ours(int dir, const char *path, struct err *e)
+{
+    struct stat st;
+
+    if (dir < 0)
+        return 0;
+    if (fstat(dir, &st) < 0)
+        return err_errno(e, "%s", path);
+    return place_is_ours(&st) ? 0 : err_set(e, FC_DENIED, "%s: can be written by others than root: "
+        "it must belong to root, or who runs this, with a mode such as 0700", path);
+}
+
 int agent_open(struct agent *a, bool make, struct err *e)
 {
+    const char *data = a->data ? a->data : AGENT_DATA;
+
     int host AUTO_CLOSE = -1;
 
     a->data_fd = a->run_fd = a->lock_fd = -1;
@@ -66,8 +81,9 @@ int agent_open(struct agent *a, bool make, struct err *e)
     a->root_path = real_path(a->root_fd, e);
     host = a->data ? place_root("/", e) : dup(a->root_fd);
     if (!a->root_path || host < 0 ||
-        own_dir(host, a->data ? a->data : AGENT_DATA, make, 0700, &a->data_fd, e) < 0 ||
-        own_dir(a->root_fd, AGENT_RUN, make, 0755, &a->run_fd, e) < 0)
+        own_dir(host, data, make, 0700, &a->data_fd, e) < 0 ||
+        own_dir(a->root_fd, AGENT_RUN, make, 0755, &a->run_fd, e) < 0 ||
+        (make && (check_ours(a->data_fd, data, e) < 0 || check_ours(a->run_fd, AGENT_RUN, e) < 0)))
         return -1;
     if (a->data_fd >= 0)
         a->data_path = real_path(a->data_fd, e);

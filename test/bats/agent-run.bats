@@ -156,6 +156,13 @@ gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
     has "$stderr" "certs/agent.crt: Too many levels of symbolic links"
     same root "$(stat -c %U secret)"
     rm -f $certs/agent.crt
+    for folder in d1/var/lib/flightctl d1/run/flightctl; do
+        mode=$(stat -c %a $folder)
+        chmod 777 $folder
+        expect 5 run_agent d1
+        has "$stderr" "fc-agent: ${folder#d1}: can be written by others than root"
+        chmod "$mode" $folder
+    done
     ln secret $certs/agent.crt
     expect 5 run_agent d1
     has "$stderr" "certs/agent.crt: not a plain file of its own"
