@@ -76,7 +76,7 @@ useradd -u 4321 -d "$T/bob" -m bob
 mkdir -m 700 -p /run/user/4321
 chown 4321:4321 /run/user/4321
 touch "$T/ready"
-exec sleep 1000
+exec sleep 20000
 END
     background "$T/namespaces.log" unshare --mount --net --propagation private sh "$T/namespaces"
     NS=$PID
