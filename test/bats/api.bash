@@ -41,11 +41,17 @@ request_of() {
         openssl req -new -key "$T/$1.key" -subj "/CN=${2:-$1}" -out "$T/$1.csr"
 }
 
+# What is made often is made by the shell: jq takes longer to start than what is tested to answer.
+
 # enrollment_of NAME [LABELS]: the document with which it asks to be enrolled.
 enrollment_of() {
-    jq -cn --arg name "$1" --rawfile csr "$T/$1.csr" --argjson labels "${2:-null}" '
-        {apiVersion: "v1beta1", kind: "EnrollmentRequest", metadata: {name: $name},
-         spec: ({csr: $csr} + if $labels then {labels: $labels} else {} end)}'
+    local csr
+
+    csr=$(<"$T/$1.csr")
+    cat <<END
+{"apiVersion": "v1beta1", "kind": "EnrollmentRequest", "metadata": {"name": "$1"},
+    "spec": {"csr": "${csr//$'\n'/\\n}\n"${2:+, "\"labels\": $2"}}}
+END
 }
 
 # new_device NAME [LABELS]: enrolled, its certificate in $T/NAME.crt.
@@ -53,7 +59,10 @@ new_device() {
     request_of "$1" &&
         answers 201 bootstrap /api/v1/enrollmentrequests --json "$(enrollment_of "$@")" &&
         fc-enroll approve "$1" >/dev/null && fc-work drain >/dev/null &&
-        fc-select "enrollmentrequest/$1" -q .status.certificate -o json | jq -r . >"$T/$1.crt"
+        certificate_of "$1"
+}
+certificate_of() {
+    fc-select "enrollmentrequest/$1" -q .status.certificate -o name >"$T/$1.crt"
 }
 
 # spec NAME CONTENT: as JSON, a device whose /etc/motd has this content.
@@ -65,17 +74,18 @@ spec() {
 
 # report NAME VERSION: a status report, complete.
 report() {
-    jq -cn --arg name "$1" --arg version "$2" '{apiVersion: "v1beta1", kind: "Device",
-        metadata: {name: $name}, status: {
-            conditions: [{type: "Updating", status: "False", reason: "Updated", message: "",
-                lastTransitionTime: "2026-01-01T00:00:00Z"}],
-            systemInfo: {architecture: "amd64", bootID: "b", operatingSystem: "linux",
-                agentVersion: "1"},
-            applications: [], applicationsSummary: {status: "Unknown"},
-            resources: {cpu: "Healthy", memory: "Healthy", disk: "Healthy"},
-            integrity: {status: "Unknown"}, config: {renderedVersion: $version},
-            os: {image: "", imageDigest: ""}, updated: {status: "Unknown"},
-            summary: {status: "Unknown"}, lifecycle: {status: "Unknown"}}}'
+    cat <<END
+{"apiVersion": "v1beta1", "kind": "Device", "metadata": {"name": "$1"}, "status": {
+    "conditions": [{"type": "Updating", "status": "False", "reason": "Updated", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    "systemInfo": {"architecture": "amd64", "bootID": "b", "operatingSystem": "linux",
+        "agentVersion": "1"},
+    "applications": [], "applicationsSummary": {"status": "Unknown"},
+    "resources": {"cpu": "Healthy", "memory": "Healthy", "disk": "Healthy"},
+    "integrity": {"status": "Unknown"}, "config": {"renderedVersion": "$2"},
+    "os": {"image": "", "imageDigest": ""}, "updated": {"status": "Unknown"},
+    "summary": {"status": "Unknown"}, "lifecycle": {"status": "Unknown"}}}
+END
 }
 
 # as_header CERTIFICATE: URL-escaped PEM, as nginx sends it.
