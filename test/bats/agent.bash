@@ -16,20 +16,28 @@ with_device() {
 # give FILES [MEMBERS]: a new version for $DEVICE, with these files (a JSON array) and, beside
 # them, these members of the spec.
 give() {
-    jq -c --arg name "$DEVICE" --argjson more "${2:-null}" '{
-        apiVersion: "flightctl.io/v1beta1", kind: "Device", metadata: {name: $name},
-        spec: ({config: [{name: "files", inline: .}]} + ($more // {}))}' <<<"$1" |
-        fc-apply >/dev/null && fc-work drain
+    local doc="{\"apiVersion\":\"flightctl.io/v1beta1\",\"kind\":\"Device\",\"metadata\":{\"name\":\"$DEVICE\"},
+        \"spec\":{\"config\":[{\"name\":\"files\",\"inline\":$1}]}}"
+
+    [ -z "${2:-}" ] || doc=$(jq -c --argjson more "$2" '.spec += $more' <<<"$doc") || return
+    fc-apply <<<"$doc" >/dev/null && fc-work drain
 }
 
-# file PATH CONTENT [MEMBERS]: one for `give`.
+# file PATH CONTENT [MEMBERS]: one for `give`. (What is plain is made by the shell: jq takes long to start.)
 file() {
-    jq -cn --arg path "$1" --arg content "$2" --argjson more "${3:-null}" \
-        '{path: $path, content: $content} + ($more // {})'
+    case $3$1$2 in
+    *[![:alnum:]\ /.,:_-]*) jq -cn --arg path "$1" --arg content "$2" --argjson more "${3:-null}" \
+        '{path: $path, content: $content} + ($more // {})' ;;
+    *) echo "{\"path\":\"$1\",\"content\":\"$2\"}" ;;
+    esac
 }
 
 # files FILE ...: an array of them.
-files() { printf '%s\n' "$@" | jq -cs .; }
+files() {
+    local IFS=,
+
+    echo "[$*]"
+}
 
 # reported FILTER: of the device as the server has it.
 reported() { fc-select "device/$DEVICE" -o json | jq -r "$1"; }
