@@ -23,7 +23,7 @@ simulate_until() {
     shift
     : >result
     background result fc-simulate --interval 1s --state sims --time 10m "$@" "$CONFIG"
-    wait_for "$met"
+    WAIT_FOR=60 wait_for "$met"
     kill -INT "$PID"
     wait "$PID"
 }
