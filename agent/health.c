@@ -38,7 +38,8 @@ static const char *const dirs[] = {"/etc/flightctl/health.d", "/usr/lib/flightct
 struct program {
     char *name;
     size_t dir;
-    bool ours; /* nobody but root can have put it there */
+    enum { RUNS, HIDES, OPEN, ODD } is; /* HIDES: not executable, and so not the one of /usr either;
+                                           OPEN: others can have put it there; ODD: a link or so */
 };
 
 struct programs {
@@ -83,11 +84,11 @@ static void list_dir(const struct agent *a, size_t d, struct programs *all)
     }
     while ((ent = readdir(dir)) && all->n < PROGRAMS_MAX) {
         if (*ent->d_name == '.' || has(all, ent->d_name) ||
-            fstatat(fd, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            !(st.st_mode & 0111))
+            fstatat(fd, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
             continue;
-        all->p[all->n++] = (struct program){xstrdup(ent->d_name), d,
-            place_is_ours(&folder) && place_is_ours(&st)};
+        all->p[all->n++] = (struct program){xstrdup(ent->d_name), d, !S_ISREG(st.st_mode) ? ODD :
+            !(st.st_mode & 0111) ? HIDES : place_is_ours(&folder) && place_is_ours(&st) ? RUNS :
+            OPEN};
     }
     closedir(dir);
 }
@@ -109,9 +110,11 @@ static int program_run(const struct agent *a, const struct program *p, struct er
     const char *const argv[] = {path, NULL};
     const struct tool t = {.argv = argv, .timeout = PROGRAM_TIMEOUT, .out_max = PROGRAM_OUT};
 
-    if (!p->ours)
+    if (p->is == OPEN)
         return err_set(e, FC_DENIED, "%s: file or folder can be written by others than root", path);
-    return tool_run(a, &t, NULL, e);
+    if (p->is == ODD)
+        return err_set(e, FC_DENIED, "%s: is not a plain file, and so is not run", path);
+    return p->is == HIDES ? 0 : tool_run(a, &t, NULL, e);
 }
 
 /* --- the controller: an update that makes the device unwell is taken back ------------------- */
@@ -225,6 +228,8 @@ static jv examine(const struct agent *a, bool *well)
         struct err e = {0};
         int rc = program_run(a, &all.p[i], &e);
 
+        if (all.p[i].is == HIDES)
+            continue;
         list = jv_array_append(list, result(all.p[i].name, rc < 0 ? "Error" : "Healthy",
             rc < 0 ? e.msg : ""));
     }

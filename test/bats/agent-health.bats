@@ -44,6 +44,13 @@ timer Healthy active" "$(health)"
     chmod 777 d1/etc/flightctl/health.d/20-disk
     expect 1 fc-agent --root d1 health
     has "$(health)" "20-disk Error /etc/flightctl/health.d/20-disk: file or folder can be written by others"
+    # One that is no program hides as well; a link is neither run nor passed over.
+    chmod 644 d1/etc/flightctl/health.d/20-disk
+    expect 0 fc-agent --root d1 health
+    same "10-net Healthy " "$(health | tail -1)"
+    ln -sf ../../../usr/lib/flightctl/health.d/10-net d1/etc/flightctl/health.d/20-disk
+    expect 1 fc-agent --root d1 health
+    has "$(health)" "20-disk Error /etc/flightctl/health.d/20-disk: is not a plain file, and so is not run"
     rm d1/etc/flightctl/health.d/20-disk d1/usr/lib/flightctl/health.d/20-disk
     # No run since the boot; a server that is away is no illness, a failed update is one.
     boot d1
