@@ -59,7 +59,6 @@ static jv make_labels(const struct net_job *job)
     const struct settings *s = job->settings;
     jv labels = jv_object(), info AUTO_JV = json_get(job->status, "systemInfo");
     jv custom AUTO_JV = json_get(info, "customInfo");
-
     char host[256] = "";
 
     if (gethostname(host, sizeof host - 1) < 0)
@@ -70,13 +69,15 @@ static jv make_labels(const struct net_job *job)
         char value[LABEL_VALUE_MAX + 1];
 
         label_value(text ? text : "", value);
-        if (*value)
+        /* one that the server would refuse would keep the device out */
+        if (!is_label_key(jv_string_value(key)))
+            log_warn("label-from-systeminfo: %s: not a label, left out", jv_string_value(key));
+        else if (*value)
             json_sets(&labels, jv_string_value(key), value);
         jv_free(key);
         jv_free(field);
     }
     jv_object_foreach(s->labels, name, value) {
-        /* one that the server would refuse would keep the device out */
         if (is_label_key(jv_string_value(name)) && is_label_value(jv_string_value(value)))
             json_set(&labels, jv_string_value(name), value);
         else {

@@ -219,10 +219,12 @@ static void choose(const struct settings *s, jv *keys, jv *custom)
     jv_object_foreach(s->info_labels, label, field) {
         const char *name = jv_string_value(field);
 
-        if (strncmp(name, CUSTOM, strlen(CUSTOM)) != 0)
+        if (strncmp(name, CUSTOM, strlen(CUSTOM)) == 0)
+            add_once(custom, jv_string(name + strlen(CUSTOM)));
+        else if (known(name))
             json_set(keys, name, jv_true());
         else
-            add_once(custom, jv_string(name + strlen(CUSTOM)));
+            log_warn("label-from-systeminfo: %s: unknown, ignored", name);
         jv_free(label);
         jv_free(field);
     }

@@ -352,14 +352,16 @@ int simulate(const struct simulation *s, jv *out, struct err *e)
 {
     /* what one seed chooses has little to do with what the next one does */
     struct sim m = {.s = s, .random = (s->seed + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+    int state AUTO_CLOSE = -1, rc = -1;
     size_t i;
-    int rc = -1;
 
     *out = jv_invalid();
     m.http = mod_symbol("curl", "client_module", e);
     m.crypto = m.http ? mod_symbol("identity", "identity_module", e) : NULL;
     m.count = sim_count_new();
-    if (m.crypto && read_config(&m, e) == 0 && make_devices(&m, e) == 0 && run(&m, e) == 0) {
+    if (m.crypto && read_config(&m, e) == 0 &&
+        (!s->state || (state = sim_devices_lock(s->state, e)) >= 0) &&
+        make_devices(&m, e) == 0 && run(&m, e) == 0) {
         show(&m, out);
         rc = s->state ? sim_devices_store(s->state, m.all, s->devices, e) : 0;
     }

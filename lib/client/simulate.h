@@ -70,6 +70,9 @@ struct sim_device {
 /* simulate_device.c: who a device is and what it says. */
 int sim_device_make(struct sim_device *d, const struct identity_module *crypto, struct err *e);
 void sim_device_free(struct sim_device *d);
+/* Makes the file if there is none, and keeps others from using it until its descriptor is closed.
+ * FC_CONFLICT: another simulation has it. */
+int sim_devices_lock(const char *file, struct err *e);
 /* FC_INVALID: not what sim_devices_store wrote. Fewer or more than n devices are fine. */
 int sim_devices_load(const char *file, struct sim_device *all, size_t n,
     const struct identity_module *crypto, struct err *e);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -59,6 +63,21 @@ static int load_one(struct sim_device *d, const char *line, size_t n,
     if (d->step == SIM_ASK && json_bool(o, "asked", false))
         d->step = SIM_WAIT;
     return crypto->device_name(d->key.p, d->key.len, d->name, e);
+}
+
+int sim_devices_lock(const char *file, struct err *e)
+{
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat ours, now;
+
+    if (fd < 0)
+        return err_errno(e, "%s", file);
+    /* What came in its place since it was opened is another simulation's work. */
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 && stat(file, &now) == 0 &&
+        ours.st_ino == now.st_ino && ours.st_dev == now.st_dev)
+        return fd;
+    close(fd);
+    return err_set(e, FC_CONFLICT, "%s: another simulation has it", file);
 }
 
 int sim_devices_load(const char *file, struct sim_device *all, size_t n,

@@ -110,10 +110,12 @@ info() { reported ".status.systemInfo | $1"; }
     tpm
     rm d1/etc/flightctl/conf.d/labels.yaml
     echo "system-info: $all_keys" >d1/etc/flightctl/conf.d/info.yaml
-    echo 'label-from-systeminfo: {os: distroVersion, alias: productSerial, no: customInfo.none}' \
+    echo 'label-from-systeminfo: {os: distroVersion, alias: productSerial, no: customInfo.none, x: color, a b: kernel}' \
         >d1/etc/flightctl/conf.d/map.yaml
     expect 7 agent_there
     has "$stderr" "system-info: colour: unknown, ignored"
+    has "$stderr" "label-from-systeminfo: color: unknown, ignored"
+    has "$stderr" "label-from-systeminfo: a b: not a label, left out"
     same '{"alias":"SN-0042","os":"9.5--Plow"}' "$(fc-select enrollmentrequests -q .spec.labels)"
     DEVICE=$(fc-select enrollmentrequests -q .metadata.name -o json | tr -d '"')
     fc-enroll approve "$DEVICE"

@@ -104,6 +104,13 @@ END
     kill -INT "$PID"
     wait "$PID"
     same 5 "$(jq .devices log)"
+    # The devices of one file are not two simulations' at once.
+    exec {fd}<>sims
+    flock "$fd"
+    run fc-simulate --state sims "$CONFIG"
+    same 4 "$status"
+    same "fc-simulate: sims: another simulation has it" "$output"
+    exec {fd}>&-
 }
 
 @test "what it cannot begin with is said" {
