@@ -99,7 +99,8 @@ END
     same '[0,true]' "$(result '[.requests.enroll | .count, .errors > 0]')"
     same '["none"]' "$(result '.statuses | keys')"
     background log fc-simulate -n 5 --interval 1s --time 10m -o json "$CONFIG"
-    catches() { grep -q '^SigCgt:.*[2367abef]$' "/proc/$PID/status"; }
+    # It, and not yet the shell that it was before.
+    catches() { tr '\n' ' ' <"/proc/$PID/status" | grep -q '^Name:.fc-simulate .*SigCgt:.[0-9a-f]*[2367abef] '; }
     wait_for catches
     kill -INT "$PID"
     wait "$PID"
